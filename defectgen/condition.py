@@ -1,0 +1,37 @@
+"""Condition: everything a denoiser is told besides the noisy picture and its noise level."""
+
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class Condition:
+    """What a batch of pictures is conditioned on.
+
+    context (B, K, H, W): the surroundings an inpainter continues, the low-resolution picture of an upsampler. Never
+        dropped: without it the task is another one.
+    region (B, 1, H, W): 1 = to be synthesised; outside it pictures are clean at every noise level. Never dropped.
+    label (B,) int64: class number; `dropped` stands for "not told".
+    dropped: the number that means so, one past the last class.
+    """
+
+    context: Tensor
+    region: Tensor
+    label: Tensor
+    dropped: int
+
+    def unconditional(self) -> "Condition":
+        """The same context with everything droppable dropped (Ho & Salimans 2022)."""
+        return replace(self, label=torch.full_like(self.label, self.dropped))
+
+    def doubled(self) -> "Condition":
+        """Conditional and unconditional halves stacked in one batch, so that both cost one network call."""
+        other = self.unconditional()
+        return replace(
+            self,
+            context=torch.cat([self.context, other.context]),
+            region=torch.cat([self.region, other.region]),
+            label=torch.cat([self.label, other.label]),
+        )
