@@ -1,0 +1,187 @@
+"""Training examples as a pure function of (seed, running index), and the fixed examples of validation.
+
+What an example is (which patch, mask, augmentation, noise level, noise, dropped label) depends on nothing else: not on
+workers, batches or what came before. So a killed training resumes to the same weights.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterator
+from typing import Any, Protocol, TypedDict, TypeVar
+
+import lightning
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset, Sampler
+
+from defectgen.errors import UserError
+from defectgen.imaging.augment import Augment
+from defectgen.imaging.files import Mask, to_float
+from defectgen.imaging.region import grow
+from defectgen.manifest import Manifest, make_seed
+from defectgen.spec import DataSpec
+
+Item = TypeVar("Item")
+GOLDEN = 0.6180339887498949  # its multiples modulo 1 fill [0, 1) evenly, so any run of examples has stratified levels
+DILATION = (1.0, 4.0)  # pixels at 64 px by which a training region exceeds the defect's mask
+LEVELS = (0.1, 0.3, 0.5, 0.7, 0.9)  # places in [0, 1) of the noise levels validation looks at
+
+
+class Example(TypedDict):
+    """One training example, or a batch of them."""
+
+    x0: Tensor  # (C, H, W) in [-1, 1]
+    region: Tensor  # (1, H, W), 1 = to be synthesised
+    label: Tensor  # () int64
+    noise: Tensor  # like x0, standard normal
+    uniform: Tensor  # () float64 in [0, 1): where in the schedule's training levels
+
+
+class Patches:
+    """The patches of one split, decoded once and kept in memory (a few tens of megabytes)."""
+
+    def __init__(self, manifest: Manifest, spec: DataSpec, split: str) -> None:
+        images = manifest.images[manifest.images["split"] == split].sort_values("image_id")
+        defects = manifest.instances.set_index("image_id")
+        self.pictures: list[NDArray[np.float32]] = []
+        self.masks: dict[int, Mask] = {}
+        self.labels: list[int] = []
+        self.good: list[int] = []
+        # class -> group -> exposure -> patches: drawn in this order, so that no often-photographed part dominates
+        self.tree: dict[int, dict[str, dict[str, list[int]]]] = defaultdict(lambda: defaultdict(dict))
+        for number, (_, row) in enumerate(images.iterrows()):
+            self.pictures.append(to_float(manifest.read(row)))
+            if row["image_id"] not in defects.index:
+                self.good.append(number)
+                self.labels.append(0)
+                continue
+            defect = defects.loc[row["image_id"]]
+            label = spec.number(defect["label"])
+            self.masks[number] = manifest.read_mask(defect)
+            self.labels.append(label)
+            self.tree[label][row["group"]].setdefault(row["source_id"], []).append(number)
+
+    def draw_defect(self, rng: np.random.Generator) -> int:
+        """A patch with a defect: the class uniformly, then the group, then the exposure, then the patch."""
+        groups = self.tree[_any(rng, sorted(self.tree))]
+        exposures = groups[_any(rng, sorted(groups))]
+        return _any(rng, exposures[_any(rng, sorted(exposures))])
+
+
+def _any(rng: np.random.Generator, items: list[Item]) -> Item:
+    return items[rng.integers(len(items))]
+
+
+class TrainingExamples(Dataset[Example]):
+    """Example number i of an endless stream, for i below `length`."""
+
+    def __init__(
+        self, patches: Patches, spec: DataSpec, length: int, good_share: float, drop: float, seed: int
+    ) -> None:
+        if not patches.tree:
+            raise UserError("train: no training patch shows a defect; add defects or change ingest.fractions")
+        self.patches, self.length, self.seed = patches, length, seed
+        self.good_share = good_share if patches.good else 0.0
+        self.drop, self.dropped = drop, len(spec.classes)
+        self.augment = Augment(spec.flips)
+        self.offset = np.random.default_rng(make_seed(seed, "levels")).random()
+
+    def __len__(self) -> int:
+        return self.length
+
+    def __getitem__(self, index: int) -> Example:
+        rng = np.random.default_rng((self.seed, index))
+        number = self.patches.draw_defect(rng)
+        mask, label = self.patches.masks[number], self.patches.labels[number]
+        if rng.random() < self.good_share:
+            # A clean patch is repainted as good under the shape of some defect: the same task, nothing to draw.
+            mask, label = self.augment.alone(mask, int(rng.integers(2**32))), 0
+            number = _any(rng, self.patches.good)
+        patch, mask = self.augment.pair(self.patches.pictures[number], mask, int(rng.integers(2**32)))
+        region = grow(mask, rng.uniform(*DILATION))
+        if rng.random() < self.drop:
+            label = self.dropped
+        uniform = (self.offset + index * GOLDEN) % 1.0
+        return _example(patch, region, label, uniform, int(rng.integers(2**62)))
+
+
+class ValidationExamples(Dataset[Example]):
+    """Every patch of a few per class at every level of LEVELS, always with the same noise."""
+
+    def __init__(self, patches: Patches, spec: DataSpec, per_class: int, seed: int) -> None:
+        self.patches, self.seed = patches, seed
+        by_label: dict[int, list[int]] = defaultdict(list)
+        for number, label in enumerate(patches.labels):
+            by_label[label].append(number)
+        chosen = [number for label in range(1, len(spec.classes)) for number in _spread(by_label[label], per_class)]
+        self.cases = [(number, level) for number in chosen for level in LEVELS]
+
+    def __len__(self) -> int:
+        return len(self.cases)
+
+    def __getitem__(self, index: int) -> Example:
+        number, level = self.cases[index]
+        region = grow(self.patches.masks[number], 2.0)
+        seed = make_seed(self.seed, "validation", number, level)
+        return _example(self.patches.pictures[number], region, self.patches.labels[number], level, seed)
+
+
+def _spread(items: list[int], count: int) -> list[int]:
+    """At most `count` items, evenly spread."""
+    return items if len(items) <= count else [items[i * len(items) // count] for i in range(count)]
+
+
+def _example(patch: NDArray[np.float32], region: Mask, label: int, uniform: float, noise_seed: int) -> Example:
+    noise = torch.randn(patch.shape, generator=torch.Generator().manual_seed(noise_seed))
+    return Example(
+        x0=torch.from_numpy(patch),
+        region=torch.from_numpy(region[None].astype(np.float32)),
+        label=torch.tensor(label),
+        noise=noise,
+        uniform=torch.tensor(uniform, dtype=torch.float64),
+    )
+
+
+class From(Sampler[int]):
+    """The indices from `start` to `stop`; its length counts from 0, as the trainer's batch counter does."""
+
+    def __init__(self, start: int, stop: int) -> None:
+        self.start, self.stop = start, stop
+
+    def __iter__(self) -> Iterator[int]:
+        return iter(range(self.start, self.stop))
+
+    def __len__(self) -> int:
+        return self.stop
+
+
+class SizedExamples(Protocol):
+    """Examples by number, and how many there are."""
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, index: int) -> Any: ...
+
+
+class PatchData(lightning.LightningDataModule):
+    """The loaders; training continues with the example after the last one seen."""
+
+    def __init__(
+        self, train: SizedExamples, validation: SizedExamples | None, batch: int, workers: int = 0
+    ) -> None:
+        super().__init__()
+        self.train, self.validation, self.batch, self.workers = train, validation, batch, workers
+
+    def train_dataloader(self) -> DataLoader[Any]:
+        done = self.trainer.global_step * self.batch if self.trainer else 0
+        return self._loader(self.train, From(done, len(self.train)))
+
+    def val_dataloader(self) -> DataLoader[Any] | list[DataLoader[Any]]:
+        return self._loader(self.validation, None) if self.validation and len(self.validation) else []
+
+    def _loader(self, examples: Any, sampler: Sampler[int] | None) -> DataLoader[Any]:
+        keep = self.workers > 0
+        return DataLoader(
+            examples, self.batch, sampler=sampler, num_workers=self.workers, persistent_workers=keep, pin_memory=False
+        )

@@ -1,0 +1,94 @@
+"""Running a training with Lightning: budget, checkpoints, resume, the best weights."""
+
+import json
+import logging
+import time
+import warnings
+from copy import deepcopy
+from pathlib import Path
+
+import lightning
+import torch
+from lightning.pytorch.callbacks import Callback, ModelCheckpoint
+
+from defectgen.imaging.files import write_atomic
+from defectgen.learn.callbacks import Curves, PatchProgress
+from defectgen.learn.data import PatchData
+from defectgen.learn.module import DiffusionModule
+from defectgen.learn.precision import Precision
+
+TIMED = 4  # steps that are timed to turn minutes into steps
+OVERHEAD = 1.15  # validations, sample sheets and checkpoints on top of the steps
+
+
+def steps_for(minutes: float, module: DiffusionModule, data: PatchData, precision: Precision, memory: Path) -> int:
+    """How many steps fit into `minutes` on this machine; measured once and remembered in the file `memory`."""
+    if memory.is_file():
+        return int(json.loads(memory.read_text())["steps"])
+    trial = deepcopy(module)
+    batches = iter(data.train_dataloader())
+    autocast = torch.autocast("cpu", torch.bfloat16, enabled=precision == "bf16-mixed")
+    for number in range(TIMED + 1):
+        if number == 1:  # the first step allocates and plans
+            start = time.perf_counter()
+        with autocast:
+            loss = trial.loss(next(batches)).mean()
+        loss.backward()
+    steps = max(1, round(minutes * 60 / OVERHEAD / (time.perf_counter() - start) * TIMED))
+    write_atomic(memory, json.dumps({"minutes": minutes, "steps": steps}).encode())
+    return steps
+
+
+def fit(
+    module: lightning.LightningModule,
+    data: PatchData,
+    folder: Path,
+    every: int,
+    precision: Precision,
+    callbacks: list[Callback],
+) -> None:
+    """Train on every example of the data once, validating every so many steps, and
+    leave the module with the averaged weights of the lowest validation loss.
+
+    Goes on from `folder`/resume/last.ckpt where there is one. Without validation patches the last weights are kept.
+
+    Raises:
+        KeyboardInterrupt: the training was interrupted; it can be resumed.
+    """
+    resume = folder / "resume"
+    validated = bool(data.validation)
+    steps = len(data.train) // data.batch
+    best = ModelCheckpoint(
+        resume,
+        "best",
+        monitor="val/loss" if validated else None,
+        save_last=True,
+        every_n_train_steps=None if validated else every,
+        enable_version_counter=False,
+    )
+    _quieten()
+    trainer = lightning.Trainer(
+        max_epochs=1,
+        max_steps=steps,
+        val_check_interval=min(every, steps),
+        num_sanity_val_steps=0,
+        precision=precision,
+        gradient_clip_val=1.0,
+        callbacks=[PatchProgress(data.batch), *callbacks, best],
+        logger=Curves(folder / "curves.jsonl"),
+        log_every_n_steps=10,
+        enable_model_summary=False,
+        default_root_dir=folder,
+    )
+    last = resume / "last.ckpt"
+    trainer.fit(module, datamodule=data, ckpt_path=last if last.is_file() else None, weights_only=True)
+    if trainer.interrupted:
+        raise KeyboardInterrupt
+    if validated:
+        module.load_state_dict(torch.load(best.best_model_path, weights_only=True)["state_dict"])
+
+
+def _quieten() -> None:
+    """Lightning's advice is about choices made here on purpose (no workers, a sampler of our own)."""
+    logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)
+    warnings.filterwarnings("ignore", module="lightning.*")

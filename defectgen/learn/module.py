@@ -1,0 +1,82 @@
+"""DiffusionModule: how any denoiser of this house is trained."""
+
+import math
+
+import lightning
+import torch
+from torch import Tensor
+
+from defectgen.condition import Condition
+from defectgen.diffusion.denoise import Denoiser, Weighting, denoising_loss
+from defectgen.diffusion.noise import Schedule
+from defectgen.learn.data import Example
+
+
+class DiffusionModule(lightning.LightningModule):
+    """A denoiser, its schedule, its weighting and an optimiser with warm-up and cosine decay.
+
+    Args:
+        denoiser: what is trained.
+        schedule: noise levels of training.
+        weighting: weight of the error at each level.
+        classes: number of classes; the number after the last means "label dropped".
+        learning_rate: of AdamW, at its highest.
+        warmup: steps of linear warm-up.
+        steps: steps in all, for the decay to a tenth.
+    """
+
+    def __init__(
+        self,
+        denoiser: Denoiser,
+        schedule: Schedule,
+        weighting: Weighting,
+        *,
+        classes: int,
+        learning_rate: float,
+        warmup: int,
+        steps: int,
+    ) -> None:
+        super().__init__()
+        self.denoiser, self.schedule, self.weighting = denoiser, schedule, weighting
+        self.classes, self.learning_rate, self.warmup, self.steps = classes, learning_rate, warmup, steps
+        self._losses: list[tuple[Tensor, Tensor]] = []
+
+    def training_step(self, batch: Example, index: int) -> Tensor:
+        loss = self.loss(batch).mean()
+        self.log("train/loss", loss, prog_bar=True)
+        return loss
+
+    def validation_step(self, batch: Example, index: int) -> None:
+        self._losses.append((batch["uniform"].cpu(), self.loss(batch).cpu()))
+
+    def on_validation_epoch_end(self) -> None:
+        """Log the mean masked loss, and the one of each noise level."""
+        uniform, losses = (torch.cat(parts) for parts in zip(*self._losses, strict=True))
+        self._losses.clear()
+        for level in uniform.unique():
+            name = f"val/loss_sigma_{float(self.schedule.draw(level[None])):.3g}"
+            self.log(name, losses[uniform == level].mean())
+        self.log("val/loss", losses.mean(), prog_bar=True)
+
+    def loss(self, batch: Example) -> Tensor:
+        """Masked loss of each example, (B,)."""
+        sigma = self.schedule.draw(batch["uniform"])
+        cond = inpainting(batch["x0"], batch["region"], batch["label"], self.classes)
+        return denoising_loss(self.denoiser, batch["x0"], batch["noise"], sigma, self.weighting, cond)
+
+    def configure_optimizers(self) -> dict:  # type: ignore[override]  # Lightning's own type is a union of nine forms
+        optimizer = torch.optim.AdamW(self.denoiser.parameters(), self.learning_rate, weight_decay=0.01)
+        scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer, self._rate)
+        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}
+
+    def _rate(self, step: int) -> float:
+        """Share of the learning rate: up linearly, then half a cosine down to a tenth."""
+        if step < self.warmup:
+            return (step + 1) / self.warmup
+        progress = min(1.0, (step - self.warmup) / max(1, self.steps - self.warmup))
+        return 0.55 + 0.45 * math.cos(math.pi * progress)
+
+
+def inpainting(x0: Tensor, region: Tensor, label: Tensor, classes: int) -> Condition:
+    """The condition of an inpainter: the picture (B, C, H, W) with its region (B, 1, H, W) blanked, and the label."""
+    return Condition(context=x0 * (1 - region), region=region, label=label, dropped=classes)

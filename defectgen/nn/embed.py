@@ -1,0 +1,44 @@
+"""Embedders: what turns the noise level and each droppable part of a condition into one vector per picture."""
+
+from abc import ABC, abstractmethod
+
+from torch import Tensor, nn
+
+from defectgen.condition import Condition
+from defectgen.nn.layers import fourier_features
+from defectgen.spec import DataSpec
+
+
+class LevelEmbedder(nn.Module):
+    """The noise level: Fourier features of log sigma, then two linear layers."""
+
+    def __init__(self, features: int, size: int) -> None:
+        super().__init__()
+        self.features = features
+        self.layers = nn.Sequential(nn.Linear(features, size), nn.SiLU(), nn.Linear(size, size))
+
+    def forward(self, level: Tensor) -> Tensor:
+        """level (B,) = log sigma to (B, size)."""
+        return self.layers(fourier_features(level, self.features))
+
+
+class Embedder(nn.Module, ABC):
+    """One droppable part of the condition as a vector that is added to the level's."""
+
+    def __init__(self, spec: DataSpec, size: int) -> None:
+        super().__init__()
+
+    @abstractmethod
+    def forward(self, cond: Condition) -> Tensor:
+        """(B, size)."""
+
+
+class LabelEmbedder(Embedder):
+    """The class number, with one more entry for "dropped"."""
+
+    def __init__(self, spec: DataSpec, size: int) -> None:
+        super().__init__(spec, size)
+        self.table = nn.Embedding(len(spec.classes) + 1, size)
+
+    def forward(self, cond: Condition) -> Tensor:
+        return self.table(cond.label)

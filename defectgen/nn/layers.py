@@ -1,0 +1,84 @@
+"""The blocks networks are built from."""
+
+from typing import TypeVar
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+Module = TypeVar("Module", bound=nn.Module)
+
+
+def zeroed(module: Module) -> Module:
+    """The module with all parameters zero: its branch starts as nothing, so deep networks start as identities."""
+    for parameter in module.parameters():
+        nn.init.zeros_(parameter)
+    return module
+
+
+def norm(channels: int) -> nn.GroupNorm:
+    """Group normalisation with groups of at least 8 channels."""
+    return nn.GroupNorm(max(1, min(32, channels // 8)), channels)
+
+
+class ResidualBlock(nn.Module):
+    """Two 3 x 3 convolutions, the second scaled and shifted by the embedding (Dhariwal & Nichol 2021, eq. 1)."""
+
+    def __init__(self, channels_in: int, channels_out: int, embedding: int) -> None:
+        super().__init__()
+        self.norm_in, self.norm_out = norm(channels_in), norm(channels_out)
+        self.conv_in = nn.Conv2d(channels_in, channels_out, 3, padding=1)
+        self.conv_out = zeroed(nn.Conv2d(channels_out, channels_out, 3, padding=1))
+        self.modulation = nn.Linear(embedding, 2 * channels_out)
+        self.skip = nn.Conv2d(channels_in, channels_out, 1) if channels_in != channels_out else nn.Identity()
+
+    def forward(self, x: Tensor, embedding: Tensor) -> Tensor:
+        """x (B, channels_in, H, W), embedding (B, E) to (B, channels_out, H, W)."""
+        inner = self.conv_in(functional.silu(self.norm_in(x)))
+        scale, shift = self.modulation(embedding)[:, :, None, None].chunk(2, dim=1)
+        inner = self.norm_out(inner) * (1 + scale) + shift
+        return self.skip(x) + self.conv_out(functional.silu(inner))
+
+
+class SelfAttention(nn.Module):
+    """Multi-head self-attention over the pixels of a small feature map."""
+
+    def __init__(self, channels: int, head: int = 32) -> None:
+        super().__init__()
+        self.heads = max(1, channels // head)
+        self.norm = norm(channels)
+        self.queries_keys_values = nn.Conv2d(channels, 3 * channels, 1)
+        self.projection = zeroed(nn.Conv2d(channels, channels, 1))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """x (B, C, H, W) to the same shape."""
+        batch, channels, height, width = x.shape
+        parts = self.queries_keys_values(self.norm(x)).reshape(batch, 3, self.heads, -1, height * width)
+        queries, keys, values = parts.transpose(-1, -2).unbind(1)
+        mixed = functional.scaled_dot_product_attention(queries, keys, values)
+        return x + self.projection(mixed.transpose(-1, -2).reshape(batch, channels, height, width))
+
+
+class Downsample(nn.Conv2d):
+    """Half the resolution by a strided convolution."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__(channels, channels, 3, stride=2, padding=1)
+
+
+class Upsample(nn.Conv2d):
+    """Twice the resolution: nearest neighbour, then a convolution."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__(channels, channels, 3, padding=1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """x (B, C, H, W) to (B, C, 2 H, 2 W)."""
+        return super().forward(functional.interpolate(x, scale_factor=2.0, mode="nearest"))
+
+
+def fourier_features(level: Tensor, size: int) -> Tensor:
+    """Sines and cosines of `level` (B,) at `size` / 2 geometrically spaced frequencies from 0.1 to 10: (B, size)."""
+    frequencies = torch.logspace(-1, 1, size // 2, device=level.device, dtype=torch.float32)
+    angles = level.float()[:, None] * frequencies
+    return torch.cat([angles.cos(), angles.sin()], dim=1)

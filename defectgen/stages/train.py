@@ -1,0 +1,119 @@
+"""train: the 64 px inpainter, from patches to a checkpoint folder."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Literal
+
+import torch
+
+from defectgen import tracking
+from defectgen.diffusion.denoise import Backbone, Denoiser, MinSNR, Parametrization, V, Weighting
+from defectgen.diffusion.noise import Cosine, Schedule
+from defectgen.learn.callbacks import ExponentialAverage, SampleSheet, read_curves
+from defectgen.learn.checkpoint import save_checkpoint
+from defectgen.learn.data import PatchData, Patches, TrainingExamples, ValidationExamples
+from defectgen.learn.fit import fit, steps_for
+from defectgen.learn.module import DiffusionModule
+from defectgen.learn.precision import Precision, fastest_precision
+from defectgen.learn.preview import Preview
+from defectgen.manifest import Manifest
+from defectgen.nn.unet import UNet
+from defectgen.spec import DataSpec
+
+CHECKPOINT = "checkpoint"
+VALIDATION_PATCHES = 12  # per class
+
+
+def train(
+    out: Path,
+    patch: Path,
+    seed: int,
+    *,
+    network: Callable[[DataSpec], Backbone] = UNet,
+    schedule: Schedule = Cosine(),  # noqa: B008 - stateless
+    parametrization: Parametrization = V(),  # noqa: B008 - stateless
+    weighting: Weighting = MinSNR(),  # noqa: B008 - stateless
+    steps: int = 3000,
+    minutes: float | None = None,
+    batch: int = 16,
+    learning_rate: float = 4e-4,
+    warmup: int = 100,
+    ema_decay: float = 0.999,
+    good_share: float = 0.35,
+    label_dropout: float = 0.1,
+    validate_every: int = 250,
+    workers: int = 0,
+    precision: Literal["auto", "32-true", "bf16-mixed"] = "auto",
+) -> str:
+    """Train the inpainter; a killed training goes on from its last checkpoint.
+
+    Args:
+        out: folder of the checkpoint, the curves and the sample sheets.
+        patch: folder of the training patches.
+        seed: of the first weights and of every training example.
+        network: the network, made for the data's DataSpec.
+        schedule: noise levels of training and sampling.
+        parametrization: what the network predicts.
+        weighting: weight of the error at each noise level.
+        steps: optimiser steps.
+        minutes: instead of steps, a time; resolved once into steps by timing a few of them on this machine.
+        batch: patches in a step.
+        learning_rate: the highest, after warm-up.
+        warmup: steps in which the learning rate rises.
+        ema_decay: of the averaged weights.
+        good_share: share of clean patches, repainted as good.
+        label_dropout: share of examples without their label, for classifier-free guidance.
+        validate_every: steps between validations, sample sheets and checkpoints.
+        workers: processes that prepare examples; 0 is right on a CPU.
+        precision: arithmetic of the network; auto takes the faster on this machine.
+    """
+    spec, manifest = DataSpec.load(patch), Manifest.load(patch)
+    counts = manifest.instances["label"].value_counts()
+    tracking.log_data_set(patch.parent.name, patch, manifest.digest(), "train", counts)
+    resolved: Precision = fastest_precision() if precision == "auto" else precision
+    torch.manual_seed(seed)
+    denoiser = Denoiser(network(spec), parametrization)
+    denoiser.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's stubs lack it
+    patches, held_out = Patches(manifest, spec, "train"), Patches(manifest, spec, "val")
+
+    def prepare(steps: int) -> tuple[DiffusionModule, PatchData]:
+        module = DiffusionModule(
+            denoiser,
+            schedule,
+            weighting,
+            classes=len(spec.classes),
+            learning_rate=learning_rate,
+            warmup=warmup,
+            steps=steps,
+        )
+        examples = TrainingExamples(patches, spec, steps * batch, good_share, label_dropout, seed)
+        validation = ValidationExamples(held_out, spec, VALIDATION_PATCHES, seed)
+        return module, PatchData(examples, validation, batch, workers)
+
+    if minutes is not None:
+        steps = steps_for(minutes, *prepare(steps), resolved, out / "steps.json")
+    module, data = prepare(steps)
+    sheets = SampleSheet(out / "samples", Preview(patches, spec, seed))
+    fit(module, data, out, validate_every, resolved, [sheets, ExponentialAverage(ema_decay)])
+    curve = read_curves(out / "curves.jsonl").get("val/loss", {})
+    card = model_card(spec, denoiser, f"{steps} steps of {batch} patches, {resolved}, seed {seed}", curve)
+    print(f"  {steps} steps; look at {out}/samples")
+    return save_checkpoint(out / CHECKPOINT, denoiser, schedule, spec, resolved, card)
+
+
+def model_card(spec: DataSpec, denoiser: Denoiser, recipe: str, curve: dict[int, float]) -> str:
+    """What a person should know before using the weights, as Markdown."""
+    parameters = sum(parameter.numel() for parameter in denoiser.parameters()) / 1e6
+    best = min(curve, key=lambda step: curve[step]) if curve else None
+    loss = f"{curve[best]:.4f} at step {best}" if best is not None else "not measured: no validation patches"
+    return f"""# Defect inpainter
+
+Paints a defect of a given class into a masked region of a {spec.size} px patch.
+
+- classes: {", ".join(spec.classes)}
+- channels: {spec.channels}; sigma_data: {spec.sigma_data:.3f}
+- network: {type(denoiser.network).__name__}, {parameters:.2f} M parameters (averaged weights)
+- training: {recipe}
+- validation loss (masked, fixed noise): {loss}
+- made with defectgen from the user's own pictures; no third-party weights. For that product only.
+"""
