@@ -1,0 +1,89 @@
+"""generate: draw the planned defects, composite them, label what changed, keep what passes the gates."""
+
+import json
+import time
+from collections import Counter, defaultdict
+from collections.abc import Sequence
+from pathlib import Path
+
+import pandas as pd
+from tqdm import tqdm
+
+from defectgen import tracking
+from defectgen.attempt import Attempts
+from defectgen.diffusion.guide import ClassifierFree, Clip, Guide
+from defectgen.diffusion.sample import DDIM, Solver
+from defectgen.errors import UserError
+from defectgen.imaging.files import write_atomic
+from defectgen.learn.checkpoint import load_checkpoint
+from defectgen.learn.inpaint import Inpainter
+from defectgen.manifest import Manifest, write_table
+from defectgen.quality.gates import Filled, Gate, Spilled
+from defectgen.select import select
+from defectgen.source import Source
+from defectgen.stages.plan import FILE
+from defectgen.stages.train import CHECKPOINT
+
+
+def generate(
+    out: Path,
+    ingest: Path,
+    inpaint: Path,
+    plan: Path,
+    *,
+    solver: Solver = DDIM(),  # noqa: B008 - stateless
+    steps: int = 20,
+    guides: Sequence[Guide] = (ClassifierFree(1.5), Clip()),
+    gates: Sequence[Gate] = (Filled(), Spilled()),
+) -> str:
+    """Draw the data set; shards that are done are not drawn again.
+
+    Args:
+        out: folder of the synthetic manifest.
+        ingest: folder of the real pictures.
+        inpaint: folder of the trained inpainter.
+        plan: folder of the plan.
+        solver: how a step from one noise level to the next is made.
+        steps: noise levels walked.
+        guides: what is wrapped around the denoiser, innermost first.
+        gates: what an attempt must pass.
+    """
+    rows, source = pd.read_parquet(plan / FILE), Source(Manifest.load(ingest))
+    checkpoint = load_checkpoint(inpaint / CHECKPOINT)
+    dropped = len(checkpoint.spec.classes)
+    inpainter = Inpainter(
+        checkpoint.denoiser, checkpoint.schedule, dropped, solver, guides, steps, checkpoint.precision
+    )
+    attempts = Attempts(out, source, inpainter, checkpoint, gates, rows)
+    seconds: dict[str, float] = defaultdict(float)
+    with tqdm(total=len(rows), desc="generate", unit="defect", disable=None) as bar:
+        for number, shard in rows.groupby("shard"):
+            done = out / f"shards/{number:05d}.parquet"
+            if not done.is_file():
+                write_table(done, attempts.draw(shard, seconds))
+            bar.update(len(shard))
+    start = time.perf_counter()
+    drawn = pd.concat([pd.read_parquet(path) for path in sorted((out / "shards").glob("*.parquet"))])
+    manifest = select(out, source, rows, drawn)
+    seconds["select"] = time.perf_counter() - start
+    write_atomic(out / "seconds.json", json.dumps(dict(seconds)).encode())
+    _summarise(manifest, rows)
+    digest = manifest.save()
+    counts = manifest.accepted()["label"].value_counts()
+    tracking.log_data_set(f"{ingest.name} synthetic", out, digest, "synthetic", counts)
+    return digest
+
+
+def _summarise(manifest: Manifest, rows: pd.DataFrame) -> None:
+    """Print the funnel and log it; a set in which nothing passed is no set."""
+    table = manifest.instances
+    accepted = manifest.accepted()
+    for label, planned in rows.groupby("label"):
+        mine = table[table["label"] == label]
+        kept = int((accepted["label"] == label).sum())
+        reasons = Counter(mine.loc[mine["status"] != "accepted", "reason"])
+        told = ", ".join(f"{count} {reason}" for reason, count in sorted(reasons.items()))
+        print(f"  {label:20s} planned {len(planned):4d}  attempts {len(mine):4d}  accepted {kept:4d}  {told}")
+        tracking.log_metrics({f"accepted/{label}": kept, f"attempts/{label}": len(mine)})
+    if accepted.empty:
+        raise UserError(f"{manifest.folder}: no attempt passed the gates; train longer or loosen generate.gates")

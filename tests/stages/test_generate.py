@@ -1,0 +1,182 @@
+"""From a plan to a labelled data set: what promises 3 to 6 of the design say, on a tiny product and an untrained network.
+
+An untrained network paints noise, which is a change everywhere in the region: enough to label, gate and count.
+"""
+
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+from defectgen.diffusion.denoise import Denoiser, V
+from defectgen.diffusion.guide import Clip
+from defectgen.diffusion.noise import Cosine
+from defectgen.drawing.part import PaintedPart
+from defectgen.errors import UserError
+from defectgen.imaging.files import read_mask
+from defectgen.imaging.region import Foreground
+from defectgen.imaging.square import Square
+from defectgen.learn.checkpoint import save_checkpoint
+from defectgen.manifest import Manifest
+from defectgen.nn.unet import UNet
+from defectgen.quality.gates import Drawn, Gate
+from defectgen.source import Source
+from defectgen.spec import DataSpec
+from defectgen.stages.draw import draw
+from defectgen.stages.export import export
+from defectgen.stages.generate import generate
+from defectgen.stages.ingest import ingest
+from defectgen.stages.patch import patch
+from defectgen.stages.plan import plan
+
+
+@dataclass
+class Folders:
+    ingest: Path
+    patch: Path
+    inpaint: Path
+    plan: Path
+
+
+class Coin(Gate):
+    """Passes about every other attempt, by its own pixels."""
+
+    reason = "coin"
+
+    def score(self, drawn: Drawn) -> float:
+        return float(int(drawn.result.sum()) % 2)
+
+    def passes(self, score: float) -> bool:
+        return score > 0
+
+
+@pytest.fixture(scope="module")
+def folders(tmp_path_factory: pytest.TempPathFactory) -> Folders:
+    root = tmp_path_factory.mktemp("generate")
+    draw(root / "source", product=PaintedPart(), clean=10, per_class=4, seed=1)
+    ingest(root / "ingest", "tiny", 0, source=root / "source", legal=Foreground())
+    patch(root / "patch", root / "ingest", 0, crops=1, good=8, flips=["vertical"])
+    plan(root / "plan", root / "ingest", root / "patch", 0, "tiny", per_class=4, per_picture=3, attempts=3, batch=4)
+    spec = DataSpec.load(root / "patch")
+    torch.manual_seed(0)
+    denoiser = Denoiser(UNet(spec, width=8, multipliers=(1, 2), attention=()), V())
+    save_checkpoint(root / "inpaint/checkpoint", denoiser, Cosine(), spec, "32-true", "untrained")
+    return Folders(root / "ingest", root / "patch", root / "inpaint", root / "plan")
+
+
+def draw_set(folders: Folders, out: Path, planned: Path | None = None, gates: tuple[Gate, ...] = (Coin(),)) -> str:
+    return generate(
+        out, folders.ingest, folders.inpaint, planned or folders.plan, steps=2, guides=(Clip(),), gates=gates
+    )
+
+
+@pytest.fixture(scope="module")
+def generated(folders: Folders, tmp_path_factory: pytest.TempPathFactory) -> Manifest:
+    out = tmp_path_factory.mktemp("generated")
+    draw_set(folders, out)
+    return Manifest.load(out)
+
+
+def test_outside_the_regions_a_picture_is_bit_identical_to_its_clean_one(folders: Folders, generated: Manifest) -> None:
+    source = Source(Manifest.load(folders.ingest))
+    for _, image in generated.images.iterrows():
+        outside = np.ones((image["height"], image["width"]), bool)
+        for _, row in generated.accepted()[generated.accepted()["image_id"] == image["image_id"]].iterrows():
+            square = Square(row["region_x"], row["region_y"], row["side"])
+            outside[square.inside(outside.shape)[0]] = False
+        drawn, clean = generated.read(image), source.pixels(image["clean_id"])
+        assert drawn.dtype == clean.dtype
+        assert np.array_equal(drawn[outside], clean[outside])
+        assert not np.array_equal(drawn, clean)
+
+
+def test_labels_are_never_empty_and_lie_where_pixels_changed(folders: Folders, generated: Manifest) -> None:
+    source = Source(Manifest.load(folders.ingest))
+    images = generated.images.set_index("image_id", drop=False)
+    for _, row in generated.accepted().iterrows():
+        image = images.loc[row["image_id"]]
+        mask = generated.read_mask(row)
+        moved = (generated.read(image) != source.pixels(image["clean_id"])).any(axis=2)
+        assert mask.any()
+        assert (mask & moved).sum() > 0.9 * mask.sum()  # noise may leave single pixels inside a change as they were
+
+
+def test_labels_of_one_picture_do_not_overlap(generated: Manifest) -> None:
+    several = 0
+    for _, rows in generated.accepted().groupby("image_id"):
+        masks = [generated.read_mask(row) for _, row in rows.iterrows()]
+        several += len(masks) > 1
+        assert np.sum(masks, axis=0).max() == 1
+    assert several
+
+
+def test_every_attempt_is_accounted_for(folders: Folders, generated: Manifest) -> None:
+    planned = pd.read_parquet(folders.plan / "plan.parquet")
+    table = generated.instances
+    assert set(table["plan_id"]) == set(planned["plan_id"])
+    assert table["status"].isin(["accepted", "rejected", "failed"]).all()
+    assert ((table["reason"] == "") == (table["status"] == "accepted")).all()
+    for _, rows in table.groupby("plan_id"):
+        statuses = list(rows.sort_values("attempt")["status"])
+        assert list(rows.sort_values("attempt")["attempt"]) == list(range(len(rows)))
+        assert "accepted" not in statuses[:-1]  # drawn again only after a failure
+        assert statuses[-1] == "accepted" or len(rows) == rows["attempts"].iloc[0]
+    assert {"accepted", "rejected"} <= set(table["status"])
+
+
+def test_the_digest_survives_other_shards_a_restart_and_another_row_order(
+    folders: Folders, generated: Manifest, tmp_path: Path
+) -> None:
+    other = tmp_path / "plan"
+    plan(
+        other, folders.ingest, folders.patch, 0, "tiny",
+        per_class=4, per_picture=3, attempts=3, batch=4, pictures_per_shard=2,
+    )  # fmt: skip
+    out = tmp_path / "generated"
+    assert draw_set(folders, out, other) == generated.digest()
+    shards = sorted((out / "shards").iterdir())
+    assert len(shards) > 1
+    shards[-1].unlink()  # killed before the last shard was done
+    shutil.rmtree(out / "images")
+    assert draw_set(folders, out, other) == generated.digest()
+
+
+def test_every_picture_leads_back_to_its_origin(folders: Folders, generated: Manifest) -> None:
+    real = Manifest.load(folders.ingest)
+    train = set(real.images.loc[real.images["split"] == "train", "image_id"])
+    donors = real.instances.set_index("instance_id")["image_id"]
+    assert set(generated.images["clean_id"]) <= train
+    assert set(generated.instances["donor_id"].map(donors)) <= train
+    assert (generated.images["split"] == "train").all()
+    assert generated.images["synthetic"].all()
+    assert generated.instances["checkpoint"].str.len().eq(16).all()
+
+
+def test_planned_shapes_lie_in_the_legal_region(folders: Folders) -> None:
+    source = Source(Manifest.load(folders.ingest))
+    for _, row in pd.read_parquet(folders.plan / "plan.parquet").iterrows():
+        shape, legal = source.planned_shape(row), source.legal(row["clean_id"])
+        assert shape.any()
+        assert legal is not None and not (shape & ~legal).any()
+
+
+def test_a_set_in_which_nothing_passes_is_refused(folders: Folders, tmp_path: Path) -> None:
+    class Never(Coin):
+        def passes(self, score: float) -> bool:
+            return False
+
+    with pytest.raises(UserError, match="no attempt passed the gates"):
+        draw_set(folders, tmp_path / "none", gates=(Never(),))
+
+
+def test_exported_masks_are_the_labels(folders: Folders, generated: Manifest, tmp_path: Path) -> None:
+    export(tmp_path, folders.ingest, generated.folder, formats=["mvtec"])
+    for image_id, rows in generated.accepted().groupby("image_id"):
+        label = rows["label"].iloc[0]
+        union = np.any([generated.read_mask(row) for _, row in rows.iterrows()], axis=0)
+        assert np.array_equal(read_mask(tmp_path / f"mvtec/ground_truth/{label}/{image_id}_mask.png"), union)
+        assert (tmp_path / f"mvtec/train/{label}/{image_id}.png").is_file()

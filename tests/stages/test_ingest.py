@@ -1,0 +1,349 @@
+"""ingest: every layout and kind of picture comes in as it is, every fault is named before anything half is left."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pandas as pd
+import pytest
+from small import SHAPE, disc, one_line, picture, write_classes, write_csv
+
+from defectgen.errors import UserError
+from defectgen.imaging.files import read_mask, write_image, write_mask
+from defectgen.imaging.region import Foreground, Legal, RegionImages, Whole, grow
+from defectgen.manifest import Manifest
+from defectgen.splits import Fractions
+from defectgen.stages.ingest import ingest, split_defects
+
+COUNTS = {"good": 8, "crack": 4, "dent": 4}
+
+
+@pytest.fixture
+def source(tmp_path: Path) -> Path:
+    write_classes(tmp_path / "source", COUNTS)
+    return tmp_path / "source"
+
+
+def _ingest(source: Path, out: Path, name: str = "tile", seed: int = 0, legal: Legal | None = None) -> Manifest:
+    """Ingest and load; every picture and mask is verified on the way."""
+    digest = ingest(out, name, seed, source=source, legal=legal or Whole())
+    manifest = Manifest.load(out)
+    assert manifest.digest() == digest
+    for _, row in manifest.images.iterrows():
+        manifest.read(row)
+    return manifest
+
+
+def _by_source(manifest: Manifest, source: Path) -> pd.DataFrame:
+    """The images table by path relative to the source folder."""
+    images = manifest.images
+    paths = [Path(path).relative_to(source).as_posix() for path in images["source_path"]]
+    return images.set_index(pd.Index(paths))
+
+
+def test_class_folders(source: Path, tmp_path: Path) -> None:
+    manifest = _ingest(source, tmp_path / "out")
+    images = _by_source(manifest, source)
+    assert len(images) == 16 and manifest.labels() == ["crack", "dent"]
+    assert np.array_equal(manifest.read(images.loc["good/003.png"]), picture(3))
+    assert not images["synthetic"].any() and (images["legal_path"] == "").all()
+    assert images["group"].is_unique  # nothing says which pictures show the same part
+    defects = manifest.instances.set_index("image_id", drop=False)
+    for number in range(4):
+        row = defects.loc[images.loc[f"dent/{number:03}.png", "image_id"]]
+        assert row["label"] == "dent"
+        assert np.array_equal(manifest.read_mask(row), disc(20 + number, 20, 6))
+    assert not set(images.loc[[path for path in images.index if "good" in path], "image_id"]) & set(defects.index)
+
+
+def test_names_that_end_in_mask_are_paired_too(tmp_path: Path) -> None:
+    write_classes(tmp_path / "source", {"good": 2, "crack": 2})
+    for path in sorted((tmp_path / "source/ground_truth/crack").iterdir()):
+        path.rename(path.with_name(f"{path.stem}_mask.png"))
+    assert len(_ingest(tmp_path / "source", tmp_path / "out").instances) == 2
+
+
+def test_mvtec_is_split_anew(tmp_path: Path) -> None:
+    source = tmp_path / "screw"
+    write_classes(source / "test", {"good": 3, "crack": 5})
+    (source / "test/ground_truth").rename(source / "ground_truth")
+    for path in sorted((source / "ground_truth/crack").iterdir()):
+        path.rename(path.with_name(f"{path.stem}_mask.png"))
+    for number in range(7):
+        write_image(source / f"train/good/{number:03}.png", picture(500 + number))
+    manifest = _ingest(source, tmp_path / "out")
+    images = _by_source(manifest, source)
+    assert len(images) == 15 and manifest.labels() == ["crack"]
+    assert images["image_id"].is_unique  # though train/good, test/good and test/crack share their names
+    defective = images[images["image_id"].isin(manifest.instances["image_id"])]
+    assert set(defective["split"]) == {"train", "val", "test", "reserve"}
+
+
+@pytest.mark.parametrize(("channels", "depth"), [(1, 8), (3, 8), (1, 16), (3, 16)])
+def test_pixels_are_kept_as_they_are(tmp_path: Path, channels: int, depth: int) -> None:
+    pixels = picture(7, (20, 30), channels, depth)
+    write_image(tmp_path / "source/good/a.png", pixels)
+    manifest = _ingest(tmp_path / "source", tmp_path / "out")
+    row = manifest.images.iloc[0]
+    assert (row["height"], row["width"], row["channels"], row["depth"]) == (20, 30, channels, depth)
+    again = manifest.read(row)
+    assert again.dtype == pixels.dtype and np.array_equal(again, pixels)
+
+
+def _csv_rows(source: Path) -> list[dict[str, str]]:
+    """Pictures in one folder, whose table says what they are; two of each group."""
+    rows = []
+    for number in range(16):
+        label = ("good", "012", "no", "good")[number % 4]
+        write_image(source / f"shots/{number:02}.png", picture(number))
+        mask = "" if label == "good" else f"labels/{number:02}.png"
+        if mask:
+            write_mask(source / mask, disc(20, 20, 5))
+        group = f"{number // 4:03}" if number % 2 else "1e3"
+        rows.append({"image_path": f"shots/{number:02}.png", "mask_path": mask, "label": label, "group": group})
+    return rows
+
+
+def test_a_table_keeps_its_words(tmp_path: Path) -> None:
+    """Class names and groups are text: no 12, no False, no NaN, no 1000."""
+    source = tmp_path / "source"
+    write_csv(source, _csv_rows(source))
+    manifest = _ingest(source, tmp_path / "out")
+    assert manifest.labels() == ["012", "no"]
+    assert set(manifest.images["group"]) == {"1e3", "000", "001", "002", "003"}
+    assert manifest.images.groupby("group")["split"].nunique().max() == 1
+    assert len(manifest.instances) == 8
+
+
+def test_an_empty_group_is_a_group_of_its_own(tmp_path: Path) -> None:
+    source = tmp_path / "source"
+    write_csv(source, [row | {"group": ""} for row in _csv_rows(source)])
+    assert _ingest(source, tmp_path / "out").images["group"].is_unique
+
+
+def _split_rows(source: Path) -> list[dict[str, str]]:
+    """A table that says the splits; every group is in one."""
+    splits = dict(zip(("1e3", "000", "001", "002", "003"), ("train", "test", "val", "reserve", "train"), strict=True))
+    return [row | {"split": splits[row["group"]]} for row in _csv_rows(source)]
+
+
+def test_supplied_splits_are_kept(tmp_path: Path) -> None:
+    source = tmp_path / "source"
+    rows = _split_rows(source)
+    write_csv(source, rows)
+    images = _by_source(_ingest(source, tmp_path / "out"), source)
+    assert images["split"].to_dict() == {row["image_path"]: row["split"] for row in rows}
+
+
+def _same_content(source: Path, rows: list[dict[str, str]]) -> None:
+    write_image(source / "shots/03.png", picture(0))  # 00 is in train, 03 in test
+
+
+def _same_group(source: Path, rows: list[dict[str, str]]) -> None:
+    rows[0]["group"] = rows[3]["group"]
+
+
+@pytest.mark.parametrize("tear", [_same_content, _same_group])
+def test_a_supplied_split_may_not_tear_a_part(
+    tmp_path: Path, tear: Callable[[Path, list[dict[str, str]]], None]
+) -> None:
+    source = tmp_path / "source"
+    rows = _split_rows(source)
+    tear(source, rows)
+    write_csv(source, rows)
+    with pytest.raises(UserError, match="one group or content in two splits") as error:
+        ingest(tmp_path / "out", "tile", 0, source=source)
+    named = [row for row in rows if row["image_path"] in one_line(error.value)]
+    assert len({row["split"] for row in named}) == 2  # it names two pictures that stand against each other
+    assert not (tmp_path / "out/images.parquet").exists()
+
+
+def test_exact_duplicates_share_their_split(tmp_path: Path) -> None:
+    """The same photograph under two names, in other folders, cannot train and judge."""
+    source = tmp_path / "source"
+    write_classes(source, {"good": 30, "crack": 10})
+    for number in range(10):
+        write_image(source / f"good/copy-{number}.png", picture(number))
+        write_image(source / f"crack/copy-{number}.png", picture(number))
+        write_mask(source / f"ground_truth/crack/copy-{number}.png", disc(30, 30, 5))
+    for seed in range(3):
+        images = _ingest(source, tmp_path / f"out{seed}", seed=seed).images
+        assert images.groupby("image_sha256")["split"].nunique().max() == 1
+        assert images.groupby("group")["split"].nunique().max() == 1
+        assert images["split"].nunique() == 4
+
+
+def test_fractions_are_followed(tmp_path: Path) -> None:
+    write_classes(tmp_path / "source", {"good": 20, "crack": 10})
+    digest = ingest(tmp_path / "a", "tile", 0, source=tmp_path / "source", fractions=Fractions(0.6, 0.0, 0.4, 0.0))
+    counts = Manifest.load(tmp_path / "a").images["split"].value_counts().to_dict()
+    assert counts == {"train": 18, "test": 12}
+    assert digest != ingest(tmp_path / "b", "tile", 0, source=tmp_path / "source")
+
+
+Break = Callable[[Path], None]
+
+
+def _table(change: Callable[[list[dict[str, str]]], None]) -> Break:
+    def apply(source: Path) -> None:
+        rows = _csv_rows(source)
+        change(rows)
+        write_csv(source, rows)
+
+    return apply
+
+
+def _text(content: bytes) -> Break:
+    return lambda source: (source / "metadata.csv").write_bytes(content) and None
+
+
+def _drop(column: str) -> Break:
+    return _table(lambda rows: [row.pop(column) for row in rows] and None)
+
+
+def _value(row: int, column: str, value: str) -> Break:
+    return _table(lambda rows: rows[row].update({column: value}))
+
+
+FAULTS: dict[str, tuple[Break, list[str]]] = {
+    "missing mask": (lambda s: (s / "ground_truth/crack/001.png").unlink(), ["crack/001.png", "no mask", "draw one"]),
+    "empty mask": (
+        lambda s: write_mask(s / "ground_truth/dent/002.png", np.zeros(SHAPE, bool)),
+        ["ground_truth/dent/002.png", "empty mask", "good/"],
+    ),
+    "mask of another size": (
+        lambda s: write_mask(s / "ground_truth/dent/002.png", disc(9, 9, 5, (48, 63))),
+        ["ground_truth/dent/002.png", "(48, 63)", "(48, 64)"],
+    ),
+    "broken picture": (lambda s: (s / "good/000.png").write_bytes(b"no picture") and None, ["good/000.png"]),
+    "no pictures": (lambda s: [path.unlink() for path in s.rglob("*.png")] and None, ["source", "no pictures", "good"]),
+    "missing column": (_drop("label"), ["metadata.csv", "label", "header"]),
+    "no such split": (_value(2, "split", "Train"), ["metadata.csv row 4", "Train", "reserve"]),
+    "defect without a mask": (_value(1, "mask_path", ""), ["metadata.csv row 3", "012", "mask"]),
+    "missing file": (_value(1, "mask_path", "labels/77.png"), ["labels/77.png", "no such file", "correct the path"]),
+    "path leaving the folder": (_value(4, "image_path", "../00.png"), ["metadata.csv row 6", "leaves the folder"]),
+    "mask leaving the folder": (_value(1, "mask_path", "../../00.png"), ["metadata.csv row 3", "leaves the folder"]),
+    "absolute path": (_value(0, "image_path", "/etc/00.png"), ["metadata.csv row 2", "/etc/00.png", "below"]),
+    "no path": (_value(3, "image_path", ""), ["metadata.csv row 5", "image_path"]),
+    "no label": (_value(3, "label", ""), ["metadata.csv row 5", "label"]),
+    "label that is a path": (_value(1, "label", "../crack"), ["metadata.csv row 3", "../crack"]),
+    "picture named twice": (_value(5, "image_path", "shots/01.png"), ["metadata.csv row 7", "shots/01.png", "row 3"]),
+    "split for some": (_value(0, "split", "train"), ["shots/01.png", "no split", "fill the column"]),
+    "empty table": (_text(b""), ["metadata.csv"]),
+    "table with torn lines": (_text(b"image_path,mask_path,label\na,b,c\nd,e,f,g\n"), ["metadata.csv"]),
+    "table of another encoding": (_text("image_path,mask_path,label\nä,,good".encode("utf-16")), ["metadata.csv"]),
+}
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_a_fault_is_one_line_that_says_where(source: Path, tmp_path: Path, fault: str) -> None:
+    apply, words = FAULTS[fault]
+    apply(source)
+    with pytest.raises(UserError) as error:
+        ingest(tmp_path / "out", "tile", 0, source=source)
+    message = one_line(error.value)
+    assert all(word in message for word in words), message
+    assert not list((tmp_path / "out").glob("*.parquet"))
+
+
+def test_an_absolute_path_inside_the_folder_is_refused_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    rows = _csv_rows(tmp_path / "source")
+    rows[0]["image_path"] = str(tmp_path / "source/shots/00.png")
+    write_csv(tmp_path / "source", rows)
+    with pytest.raises(UserError, match=r"row 2.*use a path below"):
+        ingest(Path("out"), "tile", 0, source=Path("source"))
+
+
+def test_a_comma_too_many_at_every_line_does_not_shift_the_columns(tmp_path: Path) -> None:
+    source = tmp_path / "source"
+    write_csv(source, _csv_rows(source))
+    lines = (source / "metadata.csv").read_text().splitlines()
+    (source / "metadata.csv").write_text("\n".join([lines[0], *(f"{line}," for line in lines[1:])]))
+    assert _ingest(source, tmp_path / "out").labels() == ["012", "no"]
+
+
+def test_unknown_folders_and_layouts_are_named(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"nowhere: no such folder; set ingest\.source"):
+        ingest(tmp_path / "out", "tile", 0, source=tmp_path / "nowhere")
+    (tmp_path / "photos").mkdir()
+    with pytest.raises(UserError, match=r"photos: neither good/ .* nor MVTec AD"):
+        ingest(tmp_path / "out", "tile", 0, source=tmp_path / "photos")
+
+
+def test_the_same_again_is_the_same(source: Path, tmp_path: Path) -> None:
+    first, again = _ingest(source, tmp_path / "a"), _ingest(source, tmp_path / "a")
+    assert first.digest() == again.digest()
+    moved = source.rename(tmp_path / "moved")
+    elsewhere = _ingest(moved, tmp_path / "b")
+    assert elsewhere.digest() == first.digest()
+    for column in ("image_id", "split", "group", "legal_path"):
+        assert elsewhere.images[column].equals(first.images[column])
+    other = _ingest(moved, tmp_path / "c", name="plate")
+    assert not set(other.images["image_id"]) & set(first.images["image_id"])
+    assert (other.images["image_sha256"] == first.images["image_sha256"]).all()
+
+
+def test_the_seed_decides_the_splits(source: Path, tmp_path: Path) -> None:
+    splits = [tuple(_ingest(source, tmp_path / str(seed), seed=seed).images["split"]) for seed in range(4)]
+    assert len(set(splits)) > 1
+
+
+def test_legal_regions_are_kept_and_count(tmp_path: Path) -> None:
+    source, part = tmp_path / "source", grow(disc(30, 24, 3), 9)
+    for number in range(4):
+        pixels = np.where(part, 200, 50).astype(np.uint8)
+        pixels[0, 0] = number
+        write_image(source / f"good/{number}.png", pixels)
+    whole = _ingest(source, tmp_path / "whole")
+    near, far = (_ingest(source, tmp_path / f"part{m}", legal=Foreground(margin=m)) for m in (0.0, 0.1))
+    for _, row in near.images.iterrows():
+        region = read_mask(near.folder / row["legal_path"])
+        assert region[part].all() and region.mean() < 1.5 * part.mean()
+    # What later stages do follows from the regions: other regions are other data.
+    assert len({whole.digest(), near.digest(), far.digest()}) == 3
+    again = _ingest(source, tmp_path / "again", legal=Foreground(margin=0.0))
+    assert again.digest() == near.digest()
+
+
+def test_painted_regions_count_too(source: Path, tmp_path: Path) -> None:
+    write_mask(tmp_path / "regions/000.png", disc(20, 20, 15))
+    first = _ingest(source, tmp_path / "a", legal=RegionImages(tmp_path / "regions"))
+    assert (_by_source(first, source)["legal_path"] != "").sum() == 3  # 000 of each class
+    write_mask(tmp_path / "regions/000.png", disc(20, 20, 16))
+    assert _ingest(source, tmp_path / "b", legal=RegionImages(tmp_path / "regions")).digest() != first.digest()
+
+
+def _pieces(gap: int) -> np.ndarray:
+    """Two bars of a picture of diagonal 500, so many pixels apart."""
+    mask = np.zeros((300, 400), bool)
+    mask[100:110, 100:120] = mask[100:110, 119 + gap : 139 + gap] = True
+    return mask
+
+
+@pytest.mark.parametrize(("gap", "defects"), [(2, 1), (6, 1), (9, 1), (13, 2), (40, 2), (200, 2)])
+def test_fragments_are_one_defect_and_distant_ones_two(gap: int, defects: int) -> None:
+    mask = _pieces(gap)
+    parts = split_defects(mask)
+    assert len(parts) == defects
+    assert np.array_equal(np.sum(parts, axis=0), mask)  # every pixel in exactly one
+    assert all(part.any() for part in parts)
+
+
+def test_a_chain_of_fragments_is_one_defect() -> None:
+    mask = np.zeros((300, 400), bool)
+    for x in range(50, 350, 8):
+        mask = mask | disc(x, 100 + x // 4, 1, mask.shape)
+    assert cv2.connectedComponents(mask.astype(np.uint8))[0] > 20
+    assert len(split_defects(mask)) == 1
+
+
+def test_distant_fragments_become_instances(tmp_path: Path) -> None:
+    write_image(tmp_path / "source/good/0.png", picture(1, (300, 400)))
+    write_image(tmp_path / "source/crack/0.png", picture(0, (300, 400)))
+    write_mask(tmp_path / "source/ground_truth/crack/0.png", _pieces(200))
+    manifest = _ingest(tmp_path / "source", tmp_path / "out")
+    boxes = sorted(zip(*(manifest.instances[column] for column in "xywh"), strict=True))
+    assert boxes == [(100, 100, 20, 10), (319, 100, 20, 10)]
+    assert manifest.instances["image_id"].nunique() == 1
