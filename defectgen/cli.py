@@ -1,0 +1,111 @@
+"""The command line: `defectgen run --config x.yaml`, or one stage of it. `--help` answers without importing torch."""
+
+import argparse
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from defectgen.errors import UserError
+from defectgen.steps import STEPS, Step
+from defectgen.suggest import hint
+
+if TYPE_CHECKING:
+    from defectgen.config import Settings
+
+Commands = Mapping[str, Sequence[Step]]
+
+HELP = """usage: defectgen <command> --config configs/<product>.yaml [--block.key value ...]
+
+Defects for your detector: a folder of real pictures in, a labelled data set of synthetic defects out.
+
+the shortest way through:
+  defectgen run --config configs/demo.yaml
+
+commands:
+  run       every stage in order; what is done and unchanged is skipped, what was killed goes on
+{stages}
+
+options of every command:
+  --config FILE       the product's YAML, one block per stage
+  --block.key VALUE   override one key of the YAML, e.g. --train.inpaint.steps 100
+  --print_config      print all settings with their defaults as YAML, and stop
+  --help              after a command: the keys of its block
+"""
+
+
+def main(words: Sequence[str] | None = None, steps: Sequence[Step] = STEPS) -> int:
+    """Run a command line; returns the exit code: 0 done, 2 the user can mend it, 130 interrupted."""
+    try:
+        return _main(sys.argv[1:] if words is None else words, steps)
+    except UserError as error:
+        print(f"defectgen: error: {' '.join(str(error).split())}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("defectgen: interrupted; the same command goes on where it stopped", file=sys.stderr)
+        return 130
+
+
+def _main(words: Sequence[str], steps: Sequence[Step]) -> int:
+    commands = _commands(steps)
+    if not words or words[0] in ("-h", "--help"):
+        print(_help(commands))
+        return 0 if words else 2
+    command, *rest = words
+    if command not in commands:
+        raise UserError(f"there is no command {command}{hint(command, commands)}")
+    options, overrides = _options(rest)
+    from defectgen.config import build_parser, read_settings  # imports the stages, and with them torch
+
+    if options.help:
+        build_parser(commands[command], command).print_help()
+        return 0
+    if options.config is None:
+        raise UserError(f"which product? defectgen {command} --config configs/<product>.yaml")
+    settings = read_settings(options.config, command, overrides, steps)
+    if options.print_config:
+        print(settings.text(), end="")
+        return 0
+    _run(settings, [step for step in settings.steps if step in commands[command]])
+    return 0
+
+
+def _run(settings: "Settings", chosen: Sequence[Step]) -> None:
+    from defectgen import pipeline, tracking
+
+    ran = pipeline.run(settings, chosen)
+    for step in chosen:
+        for page in sorted(settings.folder(step).glob("*.html")):
+            print(f"{step.name}: {page}")
+    if ran:
+        print(f"how it went: {tracking.ui_command()}")
+    following = settings.steps[settings.steps.index(chosen[-1]) + 1 :]
+    if following:
+        print(f"next: {pipeline.command_for(settings, following[0])}")
+
+
+def _commands(steps: Sequence[Step]) -> Commands:
+    """Command -> the steps it runs."""
+    stages = dict.fromkeys(step.command for step in steps)
+    return {"run": steps} | {stage: [step for step in steps if step.command == stage] for stage in stages}
+
+
+def _help(commands: Commands) -> str:
+    stages = {name: "; ".join(step.summary for step in steps) for name, steps in commands.items() if name != "run"}
+    return HELP.format(stages="\n".join(f"  {name:9} {summary}" for name, summary in stages.items()))
+
+
+def _options(words: Sequence[str]) -> tuple[argparse.Namespace, list[str]]:
+    """The options of every command, and the rest: overrides of the YAML."""
+    parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False, exit_on_error=False)
+    parser.add_argument("-h", "--help", action="store_true")
+    parser.add_argument("--config", type=Path)
+    parser.add_argument("--print_config", action="store_true")
+    try:
+        return parser.parse_known_args(words)
+    except argparse.ArgumentError as error:
+        raise UserError(str(error)) from None
+
+
+if __name__ == "__main__":
+    sys.exit(main())

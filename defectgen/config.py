@@ -1,0 +1,212 @@
+"""Configuration: one YAML is one product, one block per step; the parser is built from the steps' signatures."""
+
+import inspect
+import json
+import re
+import shlex
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+from jsonargparse import ArgumentError, ArgumentParser, Namespace, get_loader
+from jsonargparse.typing import NonNegativeInt
+
+from defectgen.errors import UserError
+from defectgen.explain import explain
+from defectgen.steps import Step
+from defectgen.suggest import hint
+
+_PLAIN = (str, int, float, bool, bytes, Path, type(None), type)
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Everything the user decided, with nothing left to look up."""
+
+    path: Path  # the YAML file
+    command: str  # the command line, as typed
+    product: str
+    seed: int
+    data: Path  # root folder of the outputs
+    steps: tuple[Step, ...]  # those that take part
+    resolved: dict[str, Any]  # the whole configuration as plain builtins
+    sources: dict[str, list[Path]]  # step name -> the user's own files and folders named in its block
+    arguments: dict[str, dict[str, Any]]  # step name -> keyword arguments, objects made
+
+    def block(self, step: Step) -> dict[str, Any]:
+        """The step's resolved block as plain builtins."""
+        tree: Any = self.resolved
+        for part in step.name.split("."):
+            tree = tree.get(part, {})
+        return dict(tree)
+
+    def folder(self, step: Step) -> Path:
+        """Where the step writes."""
+        return step.folder(self.data, self.product)
+
+    def text(self) -> str:
+        """The resolved configuration as YAML that can be fed back in."""
+        return yaml.safe_dump(self.resolved, sort_keys=False)
+
+
+def read_settings(path: Path, command: str, overrides: Sequence[str], steps: Sequence[Step]) -> Settings:
+    """Read the YAML, apply the overrides of the command line and make the objects named in it.
+
+    Raises:
+        UserError: missing or malformed file, unknown key or class, wrong value.
+    """
+    raw = read_yaml(path)
+    asked = {command, *raw, *(re.split("[.=]", word[2:])[0] for word in overrides if word.startswith("--"))}
+    active = tuple(step for step in steps if not step.optional or step.command in asked)
+    parser = build_parser(active)
+    known = {step.name: None for step in steps} | _types(parser)
+    raw = _without_empty_blocks(raw, {name.rpartition(".")[0] for name in known} | {s.name for s in steps}, path)
+    config = _parse(parser, raw, overrides, known, path)
+    if not re.fullmatch(r"\w[\w.-]*", config.product):
+        raise UserError(f"{path}: product: {config.product!r} names folders; use letters, digits, _ - and . only")
+    return Settings(
+        path=path,
+        command=shlex.join(["defectgen", command, "--config", str(path), *overrides]),
+        product=config.product,
+        seed=config.seed,
+        data=config.data,
+        steps=active,
+        resolved=json.loads(parser.dump(config, format="json", skip_unset=False)),
+        sources={step.name: list(_paths(config.get(step.name))) for step in active},
+        arguments={step.name: _arguments(parser, config, step, path) for step in active},
+    )
+
+
+def build_parser(steps: Sequence[Step], command: str = "run") -> ArgumentParser:
+    """The parser of every command: the product's own keys and one block per step."""
+    parser = ArgumentParser(
+        prog=f"defectgen {command}", exit_on_error=False, allow_abbrev=False, print_config=None, add_help=False
+    )
+    parser.add_argument("--config", action="config", help="The product's YAML file; any key can be overridden here.")
+    parser.add_argument("--product", type=str, required=True, help="Name of the product and of its folders.")
+    parser.add_argument("--seed", type=NonNegativeInt, default=0, help="Everything random follows from it.")
+    parser.add_argument("--data", type=Path, default=Path("data"), help="Root folder of the outputs.")
+    for step in steps:
+        parser.add_function_arguments(step.function(), step.name, skip={*step.filled()})
+        for name, parameter in inspect.signature(step.function()).parameters.items():
+            if _holds_objects(parameter.default):
+                parser.set_defaults({f"{step.name}.{name}": _spelled_out(parameter.default)})
+    return parser
+
+
+def read_yaml(path: Path) -> dict[str, Any]:
+    """The file's mapping, numbers such as 1e-4 read as numbers.
+
+    Raises:
+        UserError: no such file, not YAML, a key given twice, or no mapping.
+    """
+    if not path.is_file():
+        nearby = [str(file) for folder in {path.parent, Path("configs")} for file in sorted(folder.glob("*.y*ml"))]
+        raise UserError(f"{path}: no such file{hint(str(path), nearby)}")
+    try:
+        text = path.read_text(encoding="utf-8")
+        _refuse_repeated_keys(yaml.compose(text), path)
+        raw = get_loader("yaml")(text)
+    except yaml.MarkedYAMLError as error:
+        line = f", line {error.problem_mark.line + 1}" if error.problem_mark else ""
+        raise UserError(f"{path}{line}: {error.problem}") from None
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise UserError(f"{path}: not YAML: {error}") from None
+    if not isinstance(raw, dict):
+        raise UserError(f"{path}: expected keys and values such as `product: tile`")
+    return raw
+
+
+def _refuse_repeated_keys(node: yaml.Node | None, path: Path) -> None:
+    """YAML keeps only the last of two equal keys; a block written twice would be lost without a word."""
+    if not isinstance(node, yaml.MappingNode):
+        return
+    seen: set[str] = set()
+    for key, value in node.value:
+        if key.value in seen:
+            raise UserError(f"{path}, line {key.start_mark.line + 1}: {key.value} is given twice; join the two")
+        seen.add(key.value)
+        _refuse_repeated_keys(value, path)
+
+
+def _without_empty_blocks(raw: Mapping[str, Any], blocks: set[str], path: Path, inside: str = "") -> dict[str, Any]:
+    """Drop blocks left empty, which mean all defaults, and refuse those that are no mapping."""
+    kept: dict[str, Any] = {}
+    for key, value in raw.items():
+        name = f"{inside}{key}"
+        if name not in blocks:
+            kept[key] = value
+        elif isinstance(value, Mapping):
+            kept[key] = _without_empty_blocks(value, blocks, path, f"{name}.")
+        elif value is not None:
+            raise UserError(f"{path}: {name} is a block; give it keys and values, not {value}")
+    return kept
+
+
+def _parse(
+    parser: ArgumentParser, raw: Mapping[str, Any], overrides: Sequence[str], known: Mapping[str, Any], path: Path
+) -> Namespace:
+    from_file = ["--config", json.dumps(raw, default=str)]
+    try:
+        return _checked(parser, [*from_file, *overrides])
+    except (ArgumentError, TypeError) as error:
+        message = str(error)
+    try:
+        _checked(parser, from_file)
+        where = "command line"
+    except (ArgumentError, TypeError) as error:
+        where = str(path) if str(error) == message else "command line"
+    raise UserError(f"{where}: {explain(message, known)}")
+
+
+def _checked(parser: ArgumentParser, words: list[str]) -> Namespace:
+    config = parser.parse_args(words)
+    parser.validate(config, skip_unset=False)  # refuses null where a type does not allow it
+    return config
+
+
+def _arguments(parser: ArgumentParser, config: Namespace, step: Step, path: Path) -> dict[str, Any]:
+    """The step's keyword arguments, the objects named in its block made."""
+    block = config.get(step.name)
+    if block is None:
+        return {}
+    try:
+        made = parser.instantiate(Namespace({step.name: block}))
+    except ValueError as error:  # a class refused its own settings
+        raise UserError(f"{path}: {step.name}: {' '.join(str(error).split())}") from error
+    return vars(made.get(step.name))
+
+
+def _types(parser: ArgumentParser) -> dict[str, Any]:
+    """Every key the parser knows with its type."""
+    actions = [a for a in parser._actions if a.dest != "config" and not a.dest.endswith(".help")]
+    return {action.dest: getattr(action, "_typehint", action.type) for action in actions}
+
+
+def _paths(value: Any) -> Iterator[Path]:
+    """Every path in a parsed block, however deep."""
+    if isinstance(value, Path):
+        yield value
+    elif isinstance(value, Namespace | dict):
+        for inner in (vars(value) if isinstance(value, Namespace) else value).values():
+            yield from _paths(inner)
+    elif isinstance(value, list | tuple):
+        for inner in value:
+            yield from _paths(inner)
+
+
+def _holds_objects(default: Any) -> bool:
+    return isinstance(default, list | tuple) and any(not isinstance(item, (*_PLAIN, list, tuple)) for item in default)
+
+
+def _spelled_out(default: Sequence[Any]) -> list[dict[str, Any]]:
+    """A list of objects as jsonargparse writes it; by itself it does so for a single default object only."""
+    return [
+        {
+            "class_path": f"{type(item).__module__}.{type(item).__qualname__}",
+            "init_args": {name: getattr(item, name) for name in inspect.signature(type(item)).parameters},
+        }
+        for item in default
+    ]

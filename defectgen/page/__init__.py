@@ -1,0 +1,1 @@
+"""The parts of the report page: what was measured, the charts, the picture sheets, the template."""

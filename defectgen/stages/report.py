@@ -1,0 +1,124 @@
+"""report: show all of it on one page that needs no other file."""
+
+import hashlib
+import json
+from collections.abc import Sequence
+from datetime import date
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+from defectgen import tracking
+from defectgen.imaging.files import read_image, write_atomic, write_image
+from defectgen.imaging.sheet import sheet
+from defectgen.learn.callbacks import read_curves
+from defectgen.learn.critic import load_critic
+from defectgen.page import charts, facts, sheets
+from defectgen.page.advice import advice
+from defectgen.page.agreement import Agreement, judge
+from defectgen.page.funnel import Funnel, funnels, meaning, total
+from defectgen.page.render import render
+from defectgen.page.run import Run
+from defectgen.page.tiles import TILE
+from defectgen.stages.critic import CHECKPOINT
+from defectgen.stages.critic import METRICS as CRITIC_METRICS
+
+PAGE, METRICS = "report.html", "metrics.json"
+
+
+def report(
+    out: Path,
+    ingest: Path,
+    patch: Path,
+    inpaint: Path,
+    critic: Path,
+    plan: Path,
+    generate: Path,
+    export: Path,
+    name: str,
+) -> str:
+    """Write report.html, metrics.json and one picture sheet per class; returns the digest of the data they show.
+
+    Args:
+        out: folder they are written to.
+        ingest: folder of the real pictures.
+        patch: folder of the training patches.
+        inpaint: folder of the trained inpainter.
+        critic: folder of the trained critic.
+        plan: folder of the plan.
+        generate: folder of the synthetic pictures.
+        export: folder of the exported data set.
+        name: product.
+    """
+    folders = {"ingest": ingest, "patch": patch, "inpaint": inpaint, "critic": critic, "plan": plan}
+    run = Run.load(name, folders | {"generate": generate, "export": export})
+    counted = funnels(run.plan, run.drawn.manifest.instances, run.labels)
+    real = json.loads((critic / CRITIC_METRICS).read_text())["recall"]
+    agreement = judge(load_critic(critic / CHECKPOINT), run, real)
+    metrics = agreement.figures() | {"yield": total(counted).shares["accepted"]}
+    class_sheets = [sheets.class_sheet(run, funnel.label) for funnel in counted if funnel.accepted]
+    _write_sheets(out / "sheets", class_sheets)
+    write_atomic(out / METRICS, json.dumps(metrics, indent=2).encode())
+    page = render(_facts(run, counted, agreement, class_sheets))
+    write_atomic(out / PAGE, page.encode())
+    _record(out / PAGE, agreement, metrics["yield"])
+    inputs = {stage.name: stage.digest for stage in facts.stages(run)}
+    return hashlib.sha256(json.dumps([name, inputs, metrics], sort_keys=True).encode()).hexdigest()
+
+
+def _facts(
+    run: Run, counted: Sequence[Funnel], agreement: Agreement, class_sheets: Sequence[sheets.ClassSheet]
+) -> dict[str, Any]:
+    """What the template fills in."""
+    everything = total(counted)
+    real_counts = run.real.defects("train")["label"].value_counts().to_dict()
+    inpaint_curves = read_curves(run.folders["inpaint"] / "curves.jsonl")
+    samples = sorted((run.folders["inpaint"] / "samples").glob("*.png"))
+    stages = facts.stages(run)
+    return {
+        "name": run.name,
+        "size": run.spec.size,
+        "synthetic": run.folders["generate"],
+        "pictures": len(run.drawn.manifest.images),
+        "clean": len(run.real.clean("train")),
+        "funnels": counted,
+        "everything": everything,
+        "meanings": {reason: meaning(reason) for reason in sorted(everything.reasons)},
+        "real_counts": real_counts,
+        "agreement": agreement,
+        "advice": list(advice(counted, agreement, real_counts)),
+        "exports": sorted(path for path in run.folders["export"].iterdir() if path.is_dir()),
+        "class_sheets": class_sheets,
+        "columns": sheets.COLUMNS,
+        "rejected": sheets.rejected(run),
+        "wholes": sheets.wholes(run),
+        "losses": charts.losses(inpaint_curves),
+        "losses_per_level": charts.losses_per_level(inpaint_curves),
+        "critic_losses": charts.losses(read_curves(run.folders["critic"] / "curves.jsonl")),
+        "samples": read_image(samples[-1]) if samples else None,
+        "stages": stages,
+        "seconds": sum(stage.seconds for stage in stages),
+        "seconds_by_kind": facts.seconds_by_kind(run),
+        "speeds": facts.speeds(run),
+        "versions": facts.versions(),
+        "seed": facts.seed(run),
+        "made": date.today().isoformat(),
+    }
+
+
+def _write_sheets(folder: Path, class_sheets: Sequence[sheets.ClassSheet]) -> None:
+    """One PNG per class, for looking at without the page; a class's name may hold what a file's name may not."""
+    for shown in class_sheets:
+        path = folder / f"{quote(shown.label, safe='')}.png"
+        write_image(path, sheet(shown.rows, shown.names, sheets.COLUMNS, cell=TILE))
+        tracking.log_picture(path, f"sheets/{shown.label}")
+
+
+def _record(page: Path, agreement: Agreement, accepted: float) -> None:
+    """Tell the tracking and the console."""
+    tracking.log_artifact(page)
+    per_class = {f"agreement/{label}": share for label, share in agreement.generated.items()}
+    tracking.log_metrics(per_class | {"class_agreement": agreement.overall, "yield": accepted})
+    beside = "" if agreement.real_overall is None else f" (real held-out defects {agreement.real_overall:.0%})"
+    drawn = int(agreement.confusion.sum())
+    print(f"  class agreement {agreement.overall:.0%} on {drawn} generated defects{beside}, yield {accepted:.0%}")

@@ -1,0 +1,84 @@
+"""The steps in order. A step is a stage of the pipeline: its function, its folder, the earlier outputs it reads.
+
+A stage is a function `stage(out, <earlier outputs>, seed, name, *, <settings>) -> digest`. Its positional parameters
+are filled in by the pipeline, its keyword-only ones are the keys of its YAML block: the signature is the schema.
+"""
+
+import inspect
+import pkgutil
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
+
+FILLED = {"out", "seed", "name"}  # parameters the pipeline fills in itself; every other positional one is an input
+
+
+@dataclass(frozen=True)
+class Step:
+    """One stage of the pipeline, known by name until it is needed, because importing it may import torch."""
+
+    name: str  # its block in the YAML, dotted for a block within a block: "train.inpaint"
+    target: str  # "module:function"
+    summary: str  # one line for `defectgen --help`
+    version: int = 1  # raised when the same settings and inputs would now give another output
+    optional: bool = False  # takes part only where the YAML has its block
+    choices: tuple[str, ...] = ()  # packages imported so that the classes in them answer to their short names
+
+    @property
+    def command(self) -> str:
+        """The word after `defectgen` that runs it."""
+        return self.name.partition(".")[0]
+
+    @property
+    def key(self) -> str:
+        """The parameter name by which later steps ask for its folder."""
+        return self.name.rpartition(".")[2]
+
+    def folder(self, data: Path, product: str) -> Path:
+        """Where it writes: data/<stage>/<product>, or data/<stage>/<product>/<block> for a block within a block."""
+        stage, _, block = self.name.partition(".")
+        return data / stage / product / block
+
+    def function(self) -> Callable[..., str]:
+        """The stage itself, imported now."""
+        for package in self.choices:
+            for module in pkgutil.iter_modules(import_module(package).__path__, f"{package}."):
+                import_module(module.name)
+        module_name, _, function = self.target.partition(":")
+        stage: Callable[..., str] = getattr(import_module(module_name), function)
+        return stage
+
+    def filled(self) -> set[str]:
+        """The parameters that are no keys of the block: `out`, the inputs, and `seed` and `name` where asked for."""
+        parameters = inspect.signature(self.function()).parameters.values()
+        return {p.name for p in parameters if p.name in FILLED or p.kind is not p.KEYWORD_ONLY}
+
+    def inputs(self) -> set[str]:
+        """The keys of the earlier steps whose folders it reads."""
+        return self.filled() - FILLED
+
+
+_MATHEMATICS = ("defectgen.diffusion", "defectgen.nn")
+
+STEPS = (
+    Step(
+        "draw",
+        "defectgen.stages.draw:draw",
+        "draw a product and its defects, to try all of this without pictures",
+        optional=True,
+    ),
+    Step("ingest", "defectgen.stages.ingest:ingest", "read a folder of pictures and masks, split it once, by group"),
+    Step("patch", "defectgen.stages.patch:patch", "cut training patches around defects and out of clean surface"),
+    Step("train.inpaint", "defectgen.stages.train:train", "train the network that draws defects", choices=_MATHEMATICS),
+    Step("train.critic", "defectgen.stages.critic:critic", "train the small network that judges them"),
+    Step("plan", "defectgen.stages.plan:plan", "decide every defect to draw: picture, place, shape, class, seed"),
+    Step(
+        "generate",
+        "defectgen.stages.generate:generate",
+        "draw the planned defects, keep those that pass the gates",
+        choices=_MATHEMATICS,
+    ),
+    Step("export", "defectgen.stages.export:export", "write the labelled data set in the formats detectors read"),
+    Step("report", "defectgen.stages.report:report", "show all of it on one page"),
+)
