@@ -67,6 +67,7 @@ STEPS = (
         "defectgen.stages.draw:draw",
         "draw a product and its defects, to try all of this without pictures",
         optional=True,
+        choices=("defectgen.drawing",),
     ),
     Step("ingest", "defectgen.stages.ingest:ingest", "read a folder of pictures and masks, split it once, by group"),
     Step("patch", "defectgen.stages.patch:patch", "cut training patches around defects and out of clean surface"),

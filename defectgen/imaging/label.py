@@ -26,11 +26,12 @@ class Noise:
 
     @classmethod
     def measure(cls, changes: list[NDArray[np.float32]]) -> "Noise":
-        """From the change strengths inside the regions of good repaints: their 90th and 99th percentile.
+        """From the change strengths inside the regions of good repaints: their upper quartile and 90th percentile.
 
-        The median over the repaints, because a few large regions hide so much that any repaint of them differs a lot.
+        The median over the repaints, because some regions hide so much that any repaint of them differs a lot. Higher
+        percentiles measure structure redrawn elsewhere (a thread, an edge), not noise.
         """
-        low, high = np.median([np.quantile(change, [0.9, 0.99]) for change in changes], axis=0)
+        low, high = np.median([np.quantile(change, [0.75, 0.9]) for change in changes], axis=0)
         step = 2 / 255  # a change of one grey level is never a defect
         return cls(max(float(low), 2 * step), max(float(high), 3 * step))
 

@@ -28,6 +28,10 @@ class ExponentialAverage(WeightAveraging):
 
         super().__init__(use_buffers=False, multi_avg_fn=torch.no_grad()(average))
 
+    def on_fit_end(self, trainer: Trainer, module: LightningModule) -> None:
+        """Also where nothing was left to train, which Lightning's own hook misses."""
+        self._copy_average_to_current(module)
+
 
 class PatchProgress(TQDMProgressBar):
     """The progress bar counts patches: `1280/51200 [00:41<26:38, 31.2patch/s]`."""
@@ -76,9 +80,10 @@ class Curves(Logger):
     def log_metrics(self, metrics: dict[str, float], step: int | None = None) -> None:
         self.path.parent.mkdir(parents=True, exist_ok=True)
         figures = {key: value for key, value in metrics.items() if key != "epoch"}
+        done = (step or 0) + 1  # Lightning counts the step that is running, sheets and checkpoints those done
         with self.path.open("a") as file:
-            file.write(json.dumps({"step": step, **figures}) + "\n")
-        tracking.log_metrics(figures, step)
+            file.write(json.dumps({"step": done, **figures}) + "\n")
+        tracking.log_metrics(figures, done)
 
     def log_hyperparams(self, *arguments: Any, **keywords: Any) -> None:
         """Nothing: the stage's block is recorded by the pipeline."""

@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import yaml
-from safetensors import SafetensorError
 from safetensors.torch import load_file, save
 from torch import nn
 
@@ -99,8 +98,11 @@ def usable(folder: Path) -> Iterator[None]:
     """Whatever makes a checkpoint folder unreadable inside becomes one line for the user."""
     try:
         yield
-    except (OSError, KeyError, TypeError, AttributeError, RuntimeError, yaml.YAMLError, SafetensorError) as error:
-        raise UserError(f"{folder}: not a usable checkpoint ({error}); train again") from None
+    except UserError:
+        raise
+    except Exception as error:  # files from elsewhere can be wrong in every way there is
+        reason = " ".join(str(error).split())[:200]
+        raise UserError(f"{folder}: not a usable checkpoint ({reason}); train again") from None
 
 
 def describe(part: object) -> dict[str, Any]:
@@ -114,7 +116,6 @@ def build(description: dict[str, Any], kind: type[Part], *first: object) -> Part
     """The object a description names; `first` are arguments that are no settings (a network's DataSpec)."""
     module, _, name = description["class_path"].rpartition(".")
     found = getattr(import_module(module), name)
-    part = found(*first, **description["init_args"])
-    if not isinstance(part, kind):
+    if not (isinstance(found, type) and issubclass(found, kind)):  # before it is called: a config is only data
         raise TypeError(f"{description['class_path']} is no {kind.__name__}")
-    return part
+    return found(*first, **description["init_args"])

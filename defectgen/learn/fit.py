@@ -58,13 +58,10 @@ def fit(
     resume = folder / "resume"
     validated = bool(data.validation)
     steps = len(data.train) // data.batch
-    best = ModelCheckpoint(
-        resume,
-        "best",
-        monitor="val/loss" if validated else None,
-        save_last=True,
-        every_n_train_steps=None if validated else every,
-        enable_version_counter=False,
+    # Both save when a validation has ended, and last keeps best's memory: it has to come after it.
+    best = ModelCheckpoint(resume, "best", monitor="val/loss", enable_version_counter=False)
+    latest = ModelCheckpoint(
+        resume, "last", every_n_train_steps=None if validated else every, enable_version_counter=False
     )
     _quieten()
     trainer = lightning.Trainer(
@@ -74,16 +71,17 @@ def fit(
         num_sanity_val_steps=0,
         precision=precision,
         gradient_clip_val=1.0,
-        callbacks=[PatchProgress(data.batch), *callbacks, best],
+        callbacks=[PatchProgress(data.batch), *callbacks, *([best] if validated else []), latest],
         logger=Curves(folder / "curves.jsonl"),
         log_every_n_steps=10,
         enable_model_summary=False,
         default_root_dir=folder,
     )
     last = resume / "last.ckpt"
-    trainer.fit(module, datamodule=data, ckpt_path=last if last.is_file() else None, weights_only=True)
-    if trainer.interrupted:
-        raise KeyboardInterrupt
+    try:
+        trainer.fit(module, datamodule=data, ckpt_path=last if last.is_file() else None, weights_only=True)
+    except SystemExit:  # what Lightning makes of Ctrl-C and SIGTERM
+        raise KeyboardInterrupt from None
     if validated:
         module.load_state_dict(torch.load(best.best_model_path, weights_only=True)["state_dict"])
 

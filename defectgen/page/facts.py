@@ -84,7 +84,7 @@ def _stage(name: str, folder: Path) -> Stage:
 def _training(folder: Path, work: str) -> Speed:
     """Steps by the curves: the settings may give minutes instead."""
     batch = yaml.safe_load((folder / "config.yaml").read_text())["batch"]
-    steps = [step + 1 for curve in read_curves(folder / "curves.jsonl").values() for step in curve]
+    steps = [step for curve in read_curves(folder / "curves.jsonl").values() for step in curve]
     return Speed(work, max(steps, default=0) * batch, _done(folder)["seconds"])
 
 

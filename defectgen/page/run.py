@@ -13,7 +13,6 @@ from defectgen.imaging.square import Square, shrink
 from defectgen.manifest import Manifest
 from defectgen.source import Source
 from defectgen.spec import DataSpec
-from defectgen.stages.plan import FILE
 
 
 @dataclass(frozen=True)
@@ -32,8 +31,8 @@ class Run:
     plan: pd.DataFrame
 
     @classmethod
-    def load(cls, name: str, folders: Mapping[str, Path]) -> "Run":
-        """Read the tables; pictures are read when they are shown."""
+    def load(cls, name: str, folders: Mapping[str, Path], plan: pd.DataFrame) -> "Run":
+        """Read the other tables; pictures are read when they are shown."""
         return cls(
             name,
             folders,
@@ -41,7 +40,7 @@ class Run:
             Source(Manifest.load(folders["generate"])),
             Manifest.load(folders["patch"]),
             DataSpec.load(folders["patch"]),
-            pd.read_parquet(folders["plan"] / FILE),
+            plan,
         )
 
     @property

@@ -67,12 +67,12 @@ class RealDefects:
         """
         sought = planes_last(patch[:, *box(grow(label, MARGIN))])
         found = [
-            (similarity(planes_last(mirrored(small, flips)), sought), -number, flips)
+            (-similarity(planes_last(mirrored(small, flips)), sought), number, flips)
             for flips in subsets(self.run.spec.flips)
             for number, small in enumerate(self.small)
         ]
-        _, number, flips = max(found)
-        return self.patches.iloc[-number], flips
+        _, number, flips = min(found)
+        return self.patches.iloc[number], flips
 
     def others(self, than: pd.Series, count: int, rng: np.random.Generator) -> pd.DataFrame:
         """Patches of other defects drawn by lot, of as many different parts as there are."""

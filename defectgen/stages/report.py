@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+import pandas as pd
+
 from defectgen import tracking
 from defectgen.imaging.files import read_image, write_atomic, write_image
 from defectgen.imaging.sheet import sheet
@@ -22,8 +24,9 @@ from defectgen.page.run import Run
 from defectgen.page.tiles import TILE
 from defectgen.stages.critic import CHECKPOINT
 from defectgen.stages.critic import METRICS as CRITIC_METRICS
+from defectgen.stages.plan import FILE as PLAN
 
-PAGE, METRICS = "report.html", "metrics.json"
+PAGE, OVERVIEW, METRICS = "report.html", "overview.png", "metrics.json"
 
 
 def report(
@@ -37,7 +40,7 @@ def report(
     export: Path,
     name: str,
 ) -> str:
-    """Write report.html, metrics.json and one picture sheet per class; returns the digest of the data they show.
+    """Write report.html, metrics.json and the picture sheets; returns the digest of the data they show.
 
     Args:
         out: folder they are written to.
@@ -51,7 +54,8 @@ def report(
         name: product.
     """
     folders = {"ingest": ingest, "patch": patch, "inpaint": inpaint, "critic": critic, "plan": plan}
-    run = Run.load(name, folders | {"generate": generate, "export": export})
+    folders |= {"generate": generate, "export": export}
+    run = Run.load(name, folders, pd.read_parquet(plan / PLAN))
     counted = funnels(run.plan, run.drawn.manifest.instances, run.labels)
     real = json.loads((critic / CRITIC_METRICS).read_text())["recall"]
     agreement = judge(load_critic(critic / CHECKPOINT), run, real)
@@ -107,7 +111,15 @@ def _facts(
 
 
 def _write_sheets(folder: Path, class_sheets: Sequence[sheets.ClassSheet]) -> None:
-    """One PNG per class, for looking at without the page; a class's name may hold what a file's name may not."""
+    """One PNG per class and one of all, for looking at without the page.
+
+    A class's name may hold what a file's name may not, so it is quoted.
+    """
+    overview = sheet(
+        [shown.rows[0] for shown in class_sheets], [shown.label for shown in class_sheets], sheets.COLUMNS, cell=TILE
+    )
+    write_image(folder.parent / OVERVIEW, overview)
+    tracking.log_picture(folder.parent / OVERVIEW, "sheets/overview")
     for shown in class_sheets:
         path = folder / f"{quote(shown.label, safe='')}.png"
         write_image(path, sheet(shown.rows, shown.names, sheets.COLUMNS, cell=TILE))

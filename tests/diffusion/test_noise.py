@@ -59,6 +59,11 @@ def test_cosine_runs_between_its_ends_and_is_even_in_time() -> None:
     torch.testing.assert_close(sigma, torch.tensor([0.02, 1.0, 50.0], dtype=torch.float64), rtol=1e-12, atol=0)
 
 
+def test_cosine_is_walked_evenly_in_time() -> None:
+    time = torch.tensor([1, 2 / 3, 1 / 3], dtype=torch.float64)
+    torch.testing.assert_close(Cosine().trajectory(3)[:-1], Cosine().sigma(time), rtol=1e-12, atol=0)
+
+
 def test_shift_multiplies_every_level() -> None:
     time = torch.linspace(0, 1, 11)
     plain, shifted = Cosine(1.0, 0.01, 100), Cosine(4.0, 0.04, 400)

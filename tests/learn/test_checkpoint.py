@@ -181,3 +181,35 @@ def test_spec_is_no_setting(saved: tuple[Path, Denoiser]) -> None:
     assert isinstance(build(describe(denoiser.network), Backbone, SMALL), UNet)
     wider = DataSpec(3, SMALL.classes, 0.3, 16)
     assert build(describe(denoiser.network), UNet, wider).entry.in_channels == 7 * 4
+
+
+EDITS: dict[str, Callable[[dict[str, Any]], None]] = {
+    "module absent": lambda config: config["schedule"].update(class_path="defectgen.diffusion.absent.Cosine"),
+    "no module": lambda config: config["schedule"].update(class_path="Cosine"),
+    "bad value": lambda config: config["schedule"]["init_args"].update(shift=-1),
+    "other width": lambda config: config["network"]["init_args"].update(width=16),
+}
+
+
+@pytest.mark.parametrize("edit", EDITS.values(), ids=EDITS.keys())
+def test_an_edited_config_is_refused_in_one_line(
+    saved: tuple[Path, Denoiser], edit: Callable[[dict[str, Any]], None]
+) -> None:
+    path = saved[0] / "config.yaml"
+    config = yaml.safe_load(path.read_text())
+    edit(config)
+    path.write_text(yaml.safe_dump(config))
+    with pytest.raises(UserError) as raised:
+        load_checkpoint(saved[0])
+    assert "\n" not in str(raised.value)
+    assert len(str(raised.value)) < 500
+
+
+def test_a_config_is_data_and_nothing_it_names_is_run(saved: tuple[Path, Denoiser], tmp_path: Path) -> None:
+    path, planted = saved[0] / "config.yaml", tmp_path / "planted"
+    config = yaml.safe_load(path.read_text())
+    config["schedule"] = {"class_path": "subprocess.check_call", "init_args": {"args": ["touch", str(planted)]}}
+    path.write_text(yaml.safe_dump(config))
+    with pytest.raises(UserError):
+        load_checkpoint(saved[0])
+    assert not planted.exists()

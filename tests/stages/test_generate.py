@@ -1,4 +1,4 @@
-"""From a plan to a labelled data set: what promises 3 to 6 of the design say, on a tiny product and an untrained network.
+"""From a plan to a labelled data set: promises 3 to 6 of the design, on a tiny product and an untrained network.
 
 An untrained network paints noise, which is a change everywhere in the region: enough to label, gate and count.
 """

@@ -256,6 +256,7 @@ def test_an_absolute_path_inside_the_folder_is_refused_too(tmp_path: Path, monke
         ingest(Path("out"), "tile", 0, source=Path("source"))
 
 
+@pytest.mark.filterwarnings("ignore:Length of header")
 def test_a_comma_too_many_at_every_line_does_not_shift_the_columns(tmp_path: Path) -> None:
     source = tmp_path / "source"
     write_csv(source, _csv_rows(source))

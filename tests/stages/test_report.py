@@ -97,6 +97,10 @@ class Folders(NamedTuple):
     def report(self, out: Path) -> str:
         return stage.report(out, **self.paths, name="tile & co")
 
+    def pits(self) -> RealDefects:
+        run = Run.load("tile", self.paths, pd.read_parquet(self.paths["plan"] / "plan.parquet"))
+        return RealDefects(run, "pit")
+
 
 def make(root: Path, channels: int = 1, dtype: type = np.uint8) -> Folders:
     """A run of two classes with every kind of outcome."""
@@ -350,7 +354,7 @@ def test_without_held_out_patches_and_curves_the_page_still_stands(tmp_path: Pat
 
 
 def test_a_copied_defect_is_found_however_it_was_moved_and_mirrored(folders: Folders) -> None:
-    real = RealDefects(Run.load("tile", folders.paths), "pit")
+    real = folders.pits()
     assert len(real.small) == 4
     for number, small in enumerate(real.small):
         for flips in subsets(["horizontal", "vertical"]):
@@ -360,7 +364,7 @@ def test_a_copied_defect_is_found_however_it_was_moved_and_mirrored(folders: Fol
 
 
 def test_other_real_defects_are_of_other_parts_first(folders: Folders) -> None:
-    real = RealDefects(Run.load("tile", folders.paths), "pit")
+    real = folders.pits()
     real.patches = real.patches.assign(group=["one", "one", "one", "two"])
     for seed in range(5):
         others = real.others(real.patches.iloc[0], 2, np.random.default_rng(seed))

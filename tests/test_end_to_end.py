@@ -1,0 +1,84 @@
+"""`defectgen run` on a tiny drawn product: every stage through the command line, then again, then killed and again."""
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+from defectgen.cli import main
+
+TINY = """
+product: tiny
+draw: {product: {class_path: PaintedPart, init_args: {size: 160}}, clean: 12, per_class: 4}
+ingest: {source: data/draw/tiny, legal: Foreground}
+patch: {crops: 1, good: 8, flips: [vertical]}
+train:
+  inpaint:
+    network: {class_path: UNet, init_args: {width: 8, multipliers: [1, 2], attention: []}}
+    steps: 4
+    batch: 4
+    validate_every: 2
+  critic: {steps: 4, batch: 4}
+plan: {per_class: 2, batch: 4, attempts: 2}
+generate:
+  steps: 2
+  guides: [Clip]
+  gates: [{class_path: Filled, init_args: {least: 0.0}}, {class_path: Spilled, init_args: {most: 1.0}}]
+"""
+
+
+def run(workplace: Path) -> int:
+    with pytest.MonkeyPatch.context() as patched:
+        patched.chdir(workplace)
+        # Tracking is off: its first use makes a data base, which takes longer than all of this.
+        patched.setenv("MLFLOW_TRACKING_URI", "sqlite:////dev/null/none.db")
+        return main(["run", "--config", "tiny.yaml"])
+
+
+@pytest.fixture(scope="module")
+def workplace(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder in which the whole pipeline has run once."""
+    folder = tmp_path_factory.mktemp("workplace")
+    (folder / "tiny.yaml").write_text(TINY)
+    assert run(folder) == 0
+    return folder
+
+
+def digest(workplace: Path, stage: str) -> str:
+    record: dict[str, str] = json.loads((workplace / "data" / stage / "tiny/done.json").read_text())
+    return record["digest"]
+
+
+def test_a_folder_becomes_a_data_set_and_a_report(workplace: Path) -> None:
+    data = workplace / "data"
+    assert (data / "report/tiny/report.html").is_file()
+    assert json.loads((data / "export/tiny/coco/annotations.json").read_text())["annotations"]
+    assert list((data / "export/tiny/mvtec/train").iterdir())
+    assert (data / "train/tiny/inpaint/checkpoint/MODEL_CARD.md").is_file()
+    for stage in ("ingest", "patch", "plan", "generate", "export", "report"):
+        assert (data / stage / "tiny/config.yaml").is_file()
+
+
+def test_run_again_does_nothing(workplace: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(workplace) == 0
+    lines = [line for line in capsys.readouterr().out.splitlines() if line.startswith("[")]
+    assert len(lines) == 9
+    assert all(line.endswith("unchanged, skipped") for line in lines)
+
+
+def test_drawn_again_it_is_the_same_data_set(workplace: Path) -> None:
+    before = digest(workplace, "generate")
+    shutil.rmtree(workplace / "data/generate")
+    assert run(workplace) == 0
+    assert digest(workplace, "generate") == before
+
+
+def test_trained_again_after_a_kill_it_is_the_same_data_set(workplace: Path) -> None:
+    before = digest(workplace, "generate")
+    inpaint = workplace / "data/train/tiny/inpaint"
+    (inpaint / "done.json").unlink()
+    shutil.rmtree(inpaint / "checkpoint")  # killed between the last step and the checkpoint
+    shutil.rmtree(workplace / "data/generate")
+    assert run(workplace) == 0
+    assert digest(workplace, "generate") == before
