@@ -3,9 +3,11 @@
 import json
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from defectgen import tracking
 from defectgen.cli import main
 
 TINY = """
@@ -37,11 +39,19 @@ def run(workplace: Path) -> int:
 
 
 @pytest.fixture(scope="module")
-def workplace(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def recorded() -> list[tuple[Any, ...]]:
+    """What was told to the tracking about data sets: name, folder, digest, context, counts."""
+    return []
+
+
+@pytest.fixture(scope="module")
+def workplace(tmp_path_factory: pytest.TempPathFactory, recorded: list[tuple[Any, ...]]) -> Path:
     """A folder in which the whole pipeline has run once."""
     folder = tmp_path_factory.mktemp("workplace")
     (folder / "tiny.yaml").write_text(TINY)
-    assert run(folder) == 0
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(tracking, "log_data_set", lambda *told: recorded.append(told))
+        assert run(folder) == 0
     return folder
 
 
@@ -58,6 +68,15 @@ def test_a_folder_becomes_a_data_set_and_a_report(workplace: Path) -> None:
     assert (data / "train/tiny/inpaint/checkpoint/MODEL_CARD.md").is_file()
     for stage in ("ingest", "patch", "plan", "generate", "export", "report"):
         assert (data / stage / "tiny/config.yaml").is_file()
+
+
+def test_real_and_synthetic_data_sets_are_recorded_with_digest_and_counts(
+    workplace: Path, recorded: list[tuple[Any, ...]]
+) -> None:
+    told = {context: (digest_, json.loads(json.dumps(counts))) for _, _, digest_, context, counts in recorded}
+    assert told["real"] == (digest(workplace, "ingest"), dict.fromkeys(("crack", "pit", "scratch", "stain"), 4))
+    assert told["synthetic"][0] == digest(workplace, "generate")
+    assert sum(told["synthetic"][1].values()) > 0
 
 
 def test_run_again_does_nothing(workplace: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -34,7 +34,7 @@ def critic(out: Path, patch: Path, seed: int, *, steps: int = 600, batch: int = 
         learning_rate: the highest, after warm-up.
     """
     spec, manifest = DataSpec.load(patch), Manifest.load(patch)
-    counts = manifest.instances["label"].value_counts()
+    counts = manifest.instances["label"].value_counts().to_dict()
     tracking.log_data_set(patch.parent.name, patch, manifest.digest(), "train", counts)
     patches, held_out = Patches(manifest, spec, "train"), Patches(manifest, spec, "val")
     torch.manual_seed(seed)

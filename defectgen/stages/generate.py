@@ -69,7 +69,7 @@ def generate(
     write_atomic(out / "seconds.json", json.dumps(dict(seconds)).encode())
     _summarise(manifest, rows)
     digest = manifest.save()
-    counts = manifest.accepted()["label"].value_counts()
+    counts = manifest.accepted()["label"].value_counts().to_dict()
     tracking.log_data_set(f"{ingest.name} synthetic", out, digest, "synthetic", counts)
     return digest
 

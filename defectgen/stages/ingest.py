@@ -65,7 +65,7 @@ def ingest(
     manifest.images["group"] = merge_groups(list(manifest.images["group"]), list(manifest.images["image_sha256"]))
     manifest.images["split"] = _splits(manifest, fractions, seed)
     digest = manifest.save()
-    tracking.log_data_set(name, out, digest, "real", manifest.instances["label"].value_counts())
+    tracking.log_data_set(name, out, digest, "real", manifest.instances["label"].value_counts().to_dict())
     _summarise(manifest)
     return digest
 

@@ -68,7 +68,7 @@ def train(
         precision: arithmetic of the network; auto takes the faster on this machine.
     """
     spec, manifest = DataSpec.load(patch), Manifest.load(patch)
-    counts = manifest.instances["label"].value_counts()
+    counts = manifest.instances["label"].value_counts().to_dict()
     tracking.log_data_set(patch.parent.name, patch, manifest.digest(), "train", counts)
     resolved: Precision = fastest_precision() if precision == "auto" else precision
     torch.manual_seed(seed)

@@ -16,8 +16,9 @@ def test_every_kind_of_picture_is_shown_in_8_bit_colour() -> None:
     assert to_rgb(picture(0, channels=3, depth=16)).dtype == np.uint8
 
 
-def test_the_outline_is_drawn_on_a_copy() -> None:
-    pixels, mask = picture(0), disc(30, 20, 8)
+@pytest.mark.parametrize("channels", [1, 3])
+def test_the_outline_is_drawn_on_a_copy(channels: int) -> None:
+    pixels, mask = picture(0, channels=channels), disc(30, 20, 8)
     before = pixels.copy()
     drawn = outlined(pixels, mask)
     changed = (drawn != to_rgb(pixels)).any(axis=2)

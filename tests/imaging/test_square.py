@@ -74,6 +74,14 @@ def test_the_defect_is_not_always_in_the_middle() -> None:
     assert abs(np.corrcoef(shares.T)[0, 1]) < 0.2
 
 
+def test_a_picture_smaller_than_the_square_lies_anywhere_in_it() -> None:
+    rng = np.random.default_rng(0)
+    squares = [Square.around((10, 10, 60, 60), (75, 75), rng) for _ in range(100)]
+    large = [square for square in squares if square.side > 75]
+    inner = [square for square in large if 75 - square.side < square.x < 0 and 75 - square.side < square.y < 0]
+    assert len(inner) > len(large) / 2 > 30
+
+
 def test_same_generator_same_square() -> None:
     squares = [Square.around((5, 6, 70, 8), (200, 300), np.random.default_rng(4)) for _ in range(2)]
     assert squares[0] == squares[1]
@@ -129,6 +137,15 @@ def test_a_blob_keeps_its_size(side: int) -> None:
     assert 0.98 < small.mean() / mask.mean() < 1.12
     if side == 64:
         assert np.array_equal(small, mask)
+
+
+@pytest.mark.parametrize(("over", "counts"), [(1, False), (2, True), (6, True)])
+def test_at_a_blobs_edge_a_quarter_of_a_pixel_counts(over: int, counts: bool) -> None:
+    mask = np.zeros((512, 512), bool)
+    mask[:, : 256 + over] = True  # one small pixel is 8 x 8 large ones
+    small = shrink_mask(mask, 64)
+    assert small[:, :32].all() and not small[:, 33:].any()
+    assert small[:, 32].all() == small[:, 32].any() == counts
 
 
 def test_an_empty_mask_stays_empty() -> None:
