@@ -1,4 +1,4 @@
-"""One attempt at one planned defect: a pure function of the plan row and the attempt's number.
+"""One attempt at one planned defect: a pure function of the plan row, the attempt's number and the plan's noise.
 
 Attempts of many rows share network calls; what each becomes does not depend on the others.
 """

@@ -8,6 +8,8 @@ from defectgen.imaging.frame import Frame
 from defectgen.imaging.place import warp_mask
 from defectgen.manifest import Manifest
 
+PLAN = "plan.parquet"  # the table of the plan stage
+
 
 class Source:
     """A real manifest by id."""

@@ -53,7 +53,8 @@ class DataSpec:
         try:
             spec = cls(**yaml.safe_load(path.read_text()))
         except (OSError, TypeError, yaml.YAMLError) as error:
-            raise UserError(f"{path}: cannot be read ({error}); run patch again") from None
+            reason = " ".join(str(error).split())
+            raise UserError(f"{path}: cannot be read ({reason}); run patch again") from None
         if spec.classes[0] != GOOD:
             raise UserError(f"{path}: the first class must be {GOOD!r}; run patch again")
         return spec

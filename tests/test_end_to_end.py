@@ -101,3 +101,17 @@ def test_trained_again_after_a_kill_it_is_the_same_data_set(workplace: Path) -> 
     shutil.rmtree(workplace / "data/generate")
     assert run(workplace) == 0
     assert digest(workplace, "generate") == before
+
+
+@pytest.mark.parametrize(
+    "override",
+    ["--generate.steps=0", "--plan.batch=0", "--plan.per_class=0", "--train.inpaint.steps=0", "--patch.crops=-1"],
+)
+def test_a_number_that_makes_no_sense_is_refused_before_anything_runs(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], override: str
+) -> None:
+    (tmp_path / "tiny.yaml").write_text(TINY)
+    assert main(["run", "--config", str(tmp_path / "tiny.yaml"), override]) == 2
+    error = capsys.readouterr().err
+    assert error.count("\n") == 1
+    assert override.partition("=")[0].lstrip("-") in error

@@ -4,6 +4,7 @@ An optional `metadata.csv` (image_path, mask_path, label, group, split; the last
 rule: its rows are the pictures, paths relative to the folder.
 """
 
+from os.path import normpath
 from pathlib import Path
 
 import pandas as pd
@@ -61,7 +62,7 @@ def _read_table(root: Path) -> list[Record]:
     if missing:
         raise UserError(f"{path}: no column {', '.join(sorted(missing))}; the header must name them")
     first: dict[str, int] = {}
-    for number, image in enumerate(frame["image_path"], 2):
+    for number, image in enumerate(map(normpath, frame["image_path"]), 2):
         if first.setdefault(image, number) != number:
             raise UserError(f"{path} row {number}: {image} is in row {first[image]} already; keep one of them")
     return [_row_record(root, f"{path} row {number}", row) for number, row in enumerate(frame.to_dict("records"), 2)]

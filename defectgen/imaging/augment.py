@@ -1,6 +1,7 @@
 """Augmentation of training patches; the only file that imports albumentations."""
 
 import os
+import random
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,12 +30,17 @@ class Augment:
 
     def pair(self, patch: NDArray[np.float32], mask: Mask, seed: int) -> tuple[NDArray[np.float32], Mask]:
         """A patch (C, H, W) in [-1, 1] and its mask (H, W), changed alike."""
-        self.both.set_random_seed(seed % 2**32)
+        _reseed(self.both, seed)
         result = self.both(image=(patch.transpose(1, 2, 0) + 1) / 2, mask=mask.astype(np.uint8))
         changed = np.ascontiguousarray(result["image"].transpose(2, 0, 1)) * 2 - 1
         return changed.astype(np.float32), result["mask"].astype(bool)
 
     def alone(self, mask: Mask, seed: int) -> Mask:
         """A mask (H, W) by itself: a shape to be laid on a clean patch."""
-        self.shape.set_random_seed(seed % 2**32)
+        _reseed(self.shape, seed)
         return self.shape(image=mask.astype(np.uint8))["image"].astype(bool)
+
+
+def _reseed(transforms: albumentations.Compose, seed: int) -> None:
+    """One stream for all transforms: `set_random_seed` would give each the same one, and every coin the same side."""
+    transforms.set_random_state(np.random.default_rng(seed), random.Random(seed))

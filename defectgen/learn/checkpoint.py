@@ -25,6 +25,7 @@ from defectgen.learn.precision import Precision
 from defectgen.spec import DataSpec
 
 Part = TypeVar("Part")
+CHECKPOINT = "checkpoint"  # the folder's name below what a training writes
 WEIGHTS, CONFIG, CARD = "weights.safetensors", "config.yaml", "MODEL_CARD.md"
 
 

@@ -18,6 +18,7 @@ from defectgen.learn.module import DiffusionModule
 from defectgen.learn.precision import Precision
 
 TIMED = 4  # steps that are timed to turn minutes into steps
+ACCELERATORS = ("cpu", "cuda")  # by whether there is one; Apple's has no float64
 OVERHEAD = 1.15  # validations, sample sheets and checkpoints on top of the steps
 
 
@@ -25,15 +26,18 @@ def steps_for(minutes: float, module: DiffusionModule, data: PatchData, precisio
     """How many steps fit into `minutes` on this machine; measured once and remembered in the file `memory`."""
     if memory.is_file():
         return int(json.loads(memory.read_text())["steps"])
-    trial = deepcopy(module)
+    device = torch.device(ACCELERATORS[torch.cuda.is_available()])
+    trial = deepcopy(module).to(device)
     batches = iter(data.train_dataloader())
-    autocast = torch.autocast("cpu", torch.bfloat16, enabled=precision == "bf16-mixed")
+    autocast = torch.autocast(device.type, torch.bfloat16, enabled=precision == "bf16-mixed")
     for number in range(TIMED + 1):
         if number == 1:  # the first step allocates and plans
             start = time.perf_counter()
+        batch = trial.transfer_batch_to_device(next(batches), device, 0)
         with autocast:
-            loss = trial.loss(next(batches)).mean()
+            loss = trial.loss(batch).mean()
         loss.backward()
+        loss.item()  # waits for the device
     steps = max(1, round(minutes * 60 / OVERHEAD / (time.perf_counter() - start) * TIMED))
     write_atomic(memory, json.dumps({"minutes": minutes, "steps": steps}).encode())
     return steps
@@ -70,6 +74,7 @@ def fit(
         val_check_interval=min(every, steps),
         num_sanity_val_steps=0,
         precision=precision,
+        accelerator=ACCELERATORS[torch.cuda.is_available()],
         gradient_clip_val=1.0,
         callbacks=[PatchProgress(data.batch), *callbacks, *([best] if validated else []), latest],
         logger=Curves(folder / "curves.jsonl"),

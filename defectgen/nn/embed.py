@@ -1,7 +1,5 @@
 """Embedders: what turns the noise level and each droppable part of a condition into one vector per picture."""
 
-from abc import ABC, abstractmethod
-
 from torch import Tensor, nn
 
 from defectgen.condition import Condition
@@ -22,23 +20,13 @@ class LevelEmbedder(nn.Module):
         return self.layers(fourier_features(level, self.features))
 
 
-class Embedder(nn.Module, ABC):
-    """One droppable part of the condition as a vector that is added to the level's."""
-
-    def __init__(self, spec: DataSpec, size: int) -> None:
-        super().__init__()
-
-    @abstractmethod
-    def forward(self, cond: Condition) -> Tensor:
-        """(B, size)."""
-
-
-class LabelEmbedder(Embedder):
+class LabelEmbedder(nn.Module):
     """The class number, with one more entry for "dropped"."""
 
     def __init__(self, spec: DataSpec, size: int) -> None:
-        super().__init__(spec, size)
+        super().__init__()
         self.table = nn.Embedding(len(spec.classes) + 1, size)
 
     def forward(self, cond: Condition) -> Tensor:
+        """(B, size), to be added to the level's."""
         return self.table(cond.label)

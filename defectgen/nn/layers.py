@@ -18,7 +18,12 @@ def zeroed(module: Module) -> Module:
 
 def norm(channels: int) -> nn.GroupNorm:
     """Group normalisation with groups of at least 8 channels."""
-    return nn.GroupNorm(max(1, min(32, channels // 8)), channels)
+    return nn.GroupNorm(_parts(channels, 8), channels)
+
+
+def _parts(channels: int, least: int) -> int:
+    """Into how many equal parts of at least `least` channels they can be divided, 32 at most."""
+    return max(count for count in range(1, 33) if channels % count == 0 and (channels // count >= least or count == 1))
 
 
 class ResidualBlock(nn.Module):
@@ -45,7 +50,7 @@ class SelfAttention(nn.Module):
 
     def __init__(self, channels: int, head: int = 32) -> None:
         super().__init__()
-        self.heads = max(1, channels // head)
+        self.heads = _parts(channels, head)
         self.norm = norm(channels)
         self.queries_keys_values = nn.Conv2d(channels, 3 * channels, 1)
         self.projection = zeroed(nn.Conv2d(channels, channels, 1))

@@ -21,7 +21,7 @@ class UNet(Backbone):
         width: channels at full resolution.
         multipliers: channels of each resolution over `width`; every next one is half the size.
         blocks: residual blocks per resolution.
-        attention: side in pixels of the feature maps that get self-attention.
+        attention: side in pixels of the feature maps that get self-attention; the smallest one always does.
         patch_size: pixels of a patch_size x patch_size square become channels first, and pixels again last; 2 costs a
             quarter of the time at full resolution and little quality (Hoogeboom et al. 2023, sec. 3.2).
     """

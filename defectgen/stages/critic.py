@@ -6,11 +6,13 @@ from typing import Any
 
 import numpy as np
 import torch
+from jsonargparse.typing import PositiveFloat, PositiveInt
 from torchmetrics.functional.classification import multiclass_recall
 
 from defectgen import tracking
 from defectgen.imaging.files import write_atomic
 from defectgen.learn.callbacks import ExponentialAverage
+from defectgen.learn.checkpoint import CHECKPOINT
 from defectgen.learn.critic import Critic, CriticExamples, CriticModule, HeldOut, save_critic
 from defectgen.learn.data import PatchData, Patches
 from defectgen.learn.fit import fit
@@ -18,11 +20,19 @@ from defectgen.manifest import Manifest
 from defectgen.nn.classifier import Classifier
 from defectgen.spec import DataSpec
 
-CHECKPOINT, METRICS = "checkpoint", "metrics.json"
+METRICS = "metrics.json"
 VALIDATIONS = 6  # the weights of the best of them are kept
 
 
-def critic(out: Path, patch: Path, seed: int, *, steps: int = 600, batch: int = 32, learning_rate: float = 2e-3) -> str:
+def critic(
+    out: Path,
+    patch: Path,
+    seed: int,
+    *,
+    steps: PositiveInt = 600,
+    batch: PositiveInt = 32,
+    learning_rate: PositiveFloat = 2e-3,
+) -> str:
     """Train the critic; a killed training goes on from its last checkpoint.
 
     Args:
@@ -35,9 +45,9 @@ def critic(out: Path, patch: Path, seed: int, *, steps: int = 600, batch: int = 
     """
     spec, manifest = DataSpec.load(patch), Manifest.load(patch)
     counts = manifest.instances["label"].value_counts().to_dict()
-    tracking.log_data_set(patch.parent.name, patch, manifest.digest(), "train", counts)
+    tracking.log_data_set(patch.name, patch, manifest.digest(), "train", counts)
     patches, held_out = Patches(manifest, spec, "train"), Patches(manifest, spec, "val")
-    torch.manual_seed(seed)
+    torch.manual_seed(seed % 2**63)
     network = Classifier(spec)
     network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's stubs lack it
     module = CriticModule(network, learning_rate=learning_rate, steps=steps)

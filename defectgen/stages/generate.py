@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pandas as pd
+from jsonargparse.typing import PositiveInt
 from tqdm import tqdm
 
 from defectgen import tracking
@@ -15,14 +16,12 @@ from defectgen.diffusion.guide import ClassifierFree, Clip, Guide
 from defectgen.diffusion.sample import DDIM, Solver
 from defectgen.errors import UserError
 from defectgen.imaging.files import write_atomic
-from defectgen.learn.checkpoint import load_checkpoint
+from defectgen.learn.checkpoint import CHECKPOINT, load_checkpoint
 from defectgen.learn.inpaint import Inpainter
 from defectgen.manifest import Manifest, write_table
 from defectgen.quality.gates import Filled, Gate, Spilled
 from defectgen.select import select
-from defectgen.source import Source
-from defectgen.stages.plan import FILE
-from defectgen.stages.train import CHECKPOINT
+from defectgen.source import PLAN, Source
 
 
 def generate(
@@ -32,7 +31,7 @@ def generate(
     plan: Path,
     *,
     solver: Solver = DDIM(),  # noqa: B008 - stateless
-    steps: int = 20,
+    steps: PositiveInt = 20,
     guides: Sequence[Guide] = (ClassifierFree(1.5), Clip()),
     gates: Sequence[Gate] = (Filled(), Spilled()),
 ) -> str:
@@ -48,7 +47,7 @@ def generate(
         guides: what is wrapped around the denoiser, innermost first.
         gates: what an attempt must pass.
     """
-    rows, source = pd.read_parquet(plan / FILE), Source(Manifest.load(ingest))
+    rows, source = pd.read_parquet(plan / PLAN), Source(Manifest.load(ingest))
     checkpoint = load_checkpoint(inpaint / CHECKPOINT)
     dropped = len(checkpoint.spec.classes)
     inpainter = Inpainter(

@@ -1,4 +1,4 @@
-"""patch: cut square training regions around each defect, and as many kinds of clean surface, at 64 px."""
+"""patch: cut square training regions around each defect and out of clean surface, at 64 px."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -6,6 +6,7 @@ from typing import Literal
 
 import numpy as np
 import pandas as pd
+from jsonargparse.typing import NonNegativeInt, PositiveInt
 from numpy.typing import NDArray
 from tqdm import tqdm
 
@@ -28,8 +29,8 @@ def patch(
     ingest: Path,
     seed: int,
     *,
-    crops: int = 4,
-    good: int = 1500,
+    crops: PositiveInt = 4,
+    good: NonNegativeInt = 1500,
     flips: list[Literal["horizontal", "vertical", "transpose"]] | None = None,
 ) -> str:
     """Cut the training and validation regions and measure the DataSpec.
@@ -43,6 +44,7 @@ def patch(
         flips: mirrorings under which the product still looks like itself.
     """
     source = Source(Manifest.load(ingest))
+    _check(source)
     images: list[Row] = []
     instances: list[Row] = []
     cuts = _defect_cuts(source, crops, seed) + _good_cuts(source, good, seed)
@@ -78,6 +80,16 @@ class Cut:
     patch_id: str
 
 
+def _check(source: Source) -> None:
+    """What every later stage needs, found missing now and not after the training."""
+    folder, shown = source.manifest.folder, set(source.defects("train")["label"])
+    if not source.clean("train"):
+        raise UserError(f"{folder}: no clean picture in the training split; add some or change ingest.fractions")
+    for label in source.manifest.labels() or ["defect"]:
+        if label not in shown:
+            raise UserError(f"{folder}: no {label} in the training split; add some or change ingest.fractions")
+
+
 def _defect_cuts(source: Source, crops: int, seed: int) -> list[Cut]:
     """`crops` regions about every defect of train and val."""
     cuts = []
@@ -87,8 +99,6 @@ def _defect_cuts(source: Source, crops: int, seed: int) -> list[Cut]:
                 rng = np.random.default_rng(make_seed(seed, instance_id, number))
                 square = Square.around(tuple(row[["x", "y", "w", "h"]]), source.shape(row["image_id"]), rng)
                 cuts.append(Cut(row["image_id"], str(instance_id), square, make_id(instance_id, number)))
-    if not cuts:
-        raise UserError(f"{source.manifest.folder}: no defects in train or val; add some or change the fractions")
     return cuts
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from jsonargparse.typing import NonNegativeFloat, PositiveFloat, PositiveInt
 from tqdm import tqdm
 
 from defectgen import tracking
@@ -17,10 +18,9 @@ from defectgen.imaging.region import grow
 from defectgen.imaging.sheet import Rgb, outlined, sheet
 from defectgen.imaging.square import Square
 from defectgen.manifest import Manifest, Row, make_id, make_seed, write_table
-from defectgen.source import Source
+from defectgen.source import PLAN, Source
 from defectgen.spec import DataSpec
 
-FILE = "plan.parquet"
 PICTURES_TRIED, PLACES_TRIED = 30, 8
 KEPT = 0.9  # share of a shape that must lie inside the picture
 
@@ -32,14 +32,14 @@ def plan(
     seed: int,
     name: str,
     *,
-    per_class: int = 120,
-    per_picture: int = 1,
-    attempts: int = 4,
-    batch: int = 16,
-    scale: tuple[float, float] = (0.8, 1.25),
-    turn: float = 10.0,
-    shift: float = 0.1,
-    pictures_per_shard: int = 100,
+    per_class: PositiveInt = 120,
+    per_picture: PositiveInt = 1,
+    attempts: PositiveInt = 4,
+    batch: PositiveInt = 16,
+    scale: tuple[PositiveFloat, PositiveFloat] = (0.8, 1.25),
+    turn: NonNegativeFloat = 10.0,
+    shift: NonNegativeFloat = 0.1,
+    pictures_per_shard: PositiveInt = 100,
 ) -> str:
     """Plan the synthetic data set.
 
@@ -72,14 +72,14 @@ def plan(
             page = Page(int(rng.integers(1, per_picture + 1)))
             spot = planner.find(labels[place], page, rng)
         if spot is None:
-            raise UserError(f"{ingest}: no clean picture has a legal place for {labels[place]}; widen ingest.legal")
+            raise UserError(f"{ingest}: no clean picture has room for {labels[place]}; widen ingest.legal or add some")
         image_id = make_id(name, "plan", seed, number)
         row = spot | {"plan_id": make_id(name, seed, place), "image_id": image_id, "label": labels[place]}
         row |= {"seed": make_seed(seed, "draw", place), "attempts": attempts, "batch": batch}
         rows.append(row | {"shard": number // pictures_per_shard})
         page.rows.append(row)
     table = pd.DataFrame(rows)
-    write_table(out / FILE, table)
+    write_table(out / PLAN, table)
     write_image(out / "sheet.png", plan_sheet(source, table, spec))
     tracking.log_picture(out / "sheet.png", "plan")
     print(f"  {len(table)} defects on {number + 1} pictures; look at {out}/sheet.png")
@@ -134,12 +134,12 @@ class Planner:
     def _try(
         self, donor: pd.Series, affine: Affine, clean_id: str, legal: Mask | None, page: Page, rng: np.random.Generator
     ) -> Row | None:
-        """The row of this place if the whole shape is legal there and clear of the page's other defects."""
+        """The row of this place if the shape is legal there, in the picture and clear of the page's other defects."""
         height, width = self.source.shape(clean_id)
         donor_mask = self.source.manifest.read_mask(donor)
         shape = warp_mask(donor_mask, affine, (height, width))
         full = donor_mask.sum() * abs(np.linalg.det(affine[:, :2]))
-        if shape.sum() < KEPT * full or (legal is not None and (shape & ~legal).any()):
+        if not shape.any() or shape.sum() < KEPT * full or (legal is not None and (shape & ~legal).any()):
             return None
         columns, lines = np.flatnonzero(shape.any(axis=0)), np.flatnonzero(shape.any(axis=1))
         box = (columns[0], lines[0], columns[-1] - columns[0] + 1, lines[-1] - lines[0] + 1)

@@ -14,6 +14,7 @@ from defectgen import tracking
 from defectgen.imaging.files import read_image, write_atomic, write_image
 from defectgen.imaging.sheet import sheet
 from defectgen.learn.callbacks import read_curves
+from defectgen.learn.checkpoint import CHECKPOINT
 from defectgen.learn.critic import load_critic
 from defectgen.page import charts, facts, sheets
 from defectgen.page.advice import advice
@@ -22,11 +23,10 @@ from defectgen.page.funnel import Funnel, funnels, meaning, total
 from defectgen.page.render import render
 from defectgen.page.run import Run
 from defectgen.page.tiles import TILE
-from defectgen.stages.critic import CHECKPOINT
+from defectgen.source import PLAN
 from defectgen.stages.critic import METRICS as CRITIC_METRICS
-from defectgen.stages.plan import FILE as PLAN
 
-PAGE, OVERVIEW, METRICS = "report.html", "overview.png", "metrics.json"
+PAGE, OVERVIEW, METRICS = "report.html", "all classes.png", "metrics.json"
 
 
 def report(
@@ -118,8 +118,8 @@ def _write_sheets(folder: Path, class_sheets: Sequence[sheets.ClassSheet]) -> No
     overview = sheet(
         [shown.rows[0] for shown in class_sheets], [shown.label for shown in class_sheets], sheets.COLUMNS, cell=TILE
     )
-    write_image(folder.parent / OVERVIEW, overview)
-    tracking.log_picture(folder.parent / OVERVIEW, "sheets/overview")
+    write_image(folder / OVERVIEW, overview)
+    tracking.log_picture(folder / OVERVIEW, "sheets/overview")
     for shown in class_sheets:
         path = folder / f"{quote(shown.label, safe='')}.png"
         write_image(path, sheet(shown.rows, shown.names, sheets.COLUMNS, cell=TILE))

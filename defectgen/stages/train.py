@@ -5,14 +5,15 @@ from pathlib import Path
 from typing import Literal
 
 import torch
+from jsonargparse.typing import ClosedUnitInterval, NonNegativeInt, PositiveFloat, PositiveInt
 
 from defectgen import tracking
 from defectgen.diffusion.denoise import Backbone, Denoiser, MinSNR, Parametrization, V, Weighting
 from defectgen.diffusion.noise import Cosine, Schedule
 from defectgen.learn.callbacks import ExponentialAverage, SampleSheet, read_curves
-from defectgen.learn.checkpoint import save_checkpoint
+from defectgen.learn.checkpoint import CHECKPOINT, save_checkpoint
 from defectgen.learn.data import PatchData, Patches, TrainingExamples, ValidationExamples
-from defectgen.learn.fit import fit, steps_for
+from defectgen.learn.fit import TIMED, fit, steps_for
 from defectgen.learn.module import DiffusionModule
 from defectgen.learn.precision import Precision, fastest_precision
 from defectgen.learn.preview import Preview
@@ -20,7 +21,6 @@ from defectgen.manifest import Manifest
 from defectgen.nn.unet import UNet
 from defectgen.spec import DataSpec
 
-CHECKPOINT = "checkpoint"
 VALIDATION_PATCHES = 12  # per class
 
 
@@ -33,16 +33,16 @@ def train(
     schedule: Schedule = Cosine(),  # noqa: B008 - stateless
     parametrization: Parametrization = V(),  # noqa: B008 - stateless
     weighting: Weighting = MinSNR(),  # noqa: B008 - stateless
-    steps: int = 3000,
-    minutes: float | None = None,
-    batch: int = 16,
-    learning_rate: float = 4e-4,
-    warmup: int = 100,
+    steps: PositiveInt = 3000,
+    minutes: PositiveFloat | None = None,
+    batch: PositiveInt = 16,
+    learning_rate: PositiveFloat = 4e-4,
+    warmup: NonNegativeInt = 100,
     ema_decay: float = 0.999,
-    good_share: float = 0.35,
-    label_dropout: float = 0.1,
-    validate_every: int = 250,
-    workers: int = 0,
+    good_share: ClosedUnitInterval = 0.35,
+    label_dropout: ClosedUnitInterval = 0.1,
+    validate_every: PositiveInt = 250,
+    workers: NonNegativeInt = 0,
     precision: Literal["auto", "32-true", "bf16-mixed"] = "auto",
 ) -> str:
     """Train the inpainter; a killed training goes on from its last checkpoint.
@@ -69,9 +69,9 @@ def train(
     """
     spec, manifest = DataSpec.load(patch), Manifest.load(patch)
     counts = manifest.instances["label"].value_counts().to_dict()
-    tracking.log_data_set(patch.parent.name, patch, manifest.digest(), "train", counts)
+    tracking.log_data_set(patch.name, patch, manifest.digest(), "train", counts)
     resolved: Precision = fastest_precision() if precision == "auto" else precision
-    torch.manual_seed(seed)
+    torch.manual_seed(seed % 2**63)
     denoiser = Denoiser(network(spec), parametrization)
     denoiser.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's stubs lack it
     patches, held_out = Patches(manifest, spec, "train"), Patches(manifest, spec, "val")
@@ -91,7 +91,7 @@ def train(
         return module, PatchData(examples, validation, batch, workers)
 
     if minutes is not None:
-        steps = steps_for(minutes, *prepare(steps), resolved, out / "steps.json")
+        steps = steps_for(minutes, *prepare(TIMED + 1), resolved, out / "steps.json")
     module, data = prepare(steps)
     sheets = SampleSheet(out / "samples", Preview(patches, spec, seed))
     fit(module, data, out, validate_every, resolved, [sheets, ExponentialAverage(ema_decay)])

@@ -121,3 +121,11 @@ def test_default_network_fits_a_laptop() -> None:
     network = UNet(DataSpec(3, ["good", *"abcdefgh"], 0.3, 64))
     assert isinstance(network, Backbone)
     assert 0.5e6 < sum(parameter.numel() for parameter in network.parameters()) < 4e6
+
+
+@pytest.mark.parametrize("width", [20, 56])
+def test_widths_that_no_round_number_of_groups_divides(width: int) -> None:
+    network = UNet(replace(SPEC, size=16), width, (1, 2, 3))
+    x = randn(1, SPEC.channels, 16, 16)
+    cond = Condition(x, square_region(1, 16, 8), torch.zeros(1, dtype=torch.long), DROPPED)
+    assert network(x, torch.zeros(1), cond).shape == x.shape
