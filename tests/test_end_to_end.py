@@ -20,8 +20,9 @@ train:
     network: {class_path: UNet, init_args: {width: 8, multipliers: [1, 2], attention: []}}
     steps: 4
     batch: 4
+    learning_rate: 1e-3
     validate_every: 2
-  critic: {steps: 4, batch: 4}
+  critic: {steps: 4, batch: 4, learning_rate: 0.002}
 plan: {per_class: 2, batch: 4, attempts: 2}
 generate:
   steps: 2
