@@ -61,3 +61,14 @@ class Scripted(Backbone):
     def forward(self, x: Tensor, level: Tensor, cond: Condition) -> Tensor:
         self.asked = (x, level, cond)
         return self.answer
+
+
+class Correlated(Denoise):
+    """The exact denoiser of pictures (B, 1, 1, 2) of two pixels from N(mean, covariance)."""
+
+    def __init__(self, mean: Tensor, covariance: Tensor) -> None:
+        self.mean, self.covariance = mean, covariance
+
+    def __call__(self, x: Tensor, sigma: Tensor, cond: Condition) -> Tensor:
+        gain = self.covariance @ torch.linalg.inv(self.covariance + float(sigma[0]) ** 2 * torch.eye(2))
+        return self.mean + (x - self.mean) @ gain.T

@@ -37,8 +37,25 @@ class Parametrization(ABC):
     """What the network predicts, expressed as a scaling of its input and output."""
 
     @abstractmethod
-    def __call__(self, sigma: Tensor) -> Scaling:
-        """Coefficients for levels `sigma` (B,), in its type."""
+    def __call__(self, sigma: Tensor, sigma_data: float) -> Scaling:
+        """Coefficients for levels `sigma` (B,), in its type; sigma_data is the pictures' standard deviation."""
+
+
+class Eps(Parametrization):
+    """The noise n itself (Ho et al. 2020, eq. 11): skip = 1, out = -sigma, into = 1 / sqrt(1 + sigma^2).
+
+    At high noise the error of x0 is sigma times the network's: prefer V or EDM for trajectories of few steps.
+    """
+
+    def __call__(self, sigma: Tensor, sigma_data: float) -> Scaling:
+        return Scaling(torch.ones_like(sigma), -sigma, (1 + sigma**2).rsqrt())
+
+
+class X0(Parametrization):
+    """The clean picture (Salimans & Ho 2022, sec. 4): skip = 0, out = 1, into = 1 / sqrt(1 + sigma^2)."""
+
+    def __call__(self, sigma: Tensor, sigma_data: float) -> Scaling:
+        return Scaling(torch.zeros_like(sigma), torch.ones_like(sigma), (1 + sigma**2).rsqrt())
 
 
 class V(Parametrization):
@@ -47,26 +64,61 @@ class V(Parametrization):
     In sigma coordinates: skip = 1 / (1 + sigma^2), out = -sigma / sqrt(1 + sigma^2), into = 1 / sqrt(1 + sigma^2).
     """
 
-    def __call__(self, sigma: Tensor) -> Scaling:
+    def __call__(self, sigma: Tensor, sigma_data: float) -> Scaling:
         into = (1 + sigma**2).rsqrt()
         return Scaling(into**2, -sigma * into, into)
 
 
+class EDM(Parametrization):
+    """Unit variance of the network's input and target for pictures of spread sigma_data (Karras et al. 2022, tab. 1).
+
+    With r = sqrt(sigma^2 + sigma_data^2): skip = sigma_data^2 / r^2, out = sigma sigma_data / r, into = 1 / r. It is
+    -V for pictures measured in units of sigma_data.
+    """
+
+    def __call__(self, sigma: Tensor, sigma_data: float) -> Scaling:
+        into = (sigma**2 + sigma_data**2).rsqrt()
+        return Scaling((sigma_data * into) ** 2, sigma * sigma_data * into, into)
+
+
 class Weighting(ABC):
-    """Weight of the squared x0 error at each level."""
+    """Weight of the squared x0 error at each level: the same for every parametrisation."""
 
     @abstractmethod
-    def __call__(self, sigma: Tensor) -> Tensor:
-        """Weights for levels `sigma` (B,), in its type."""
+    def __call__(self, sigma: Tensor, sigma_data: float) -> Tensor:
+        """Weights for levels `sigma` (B,), in its type; sigma_data is the pictures' standard deviation."""
+
+
+class Simple(Weighting):
+    """1 / sigma^2: every level's error of the noise weighs the same, DDPM's L_simple (Ho et al. 2020, eq. 14)."""
+
+    def __call__(self, sigma: Tensor, sigma_data: float) -> Tensor:
+        return sigma.pow(-2)
+
+
+class UniformV(Weighting):
+    """1 + 1 / sigma^2: every level's error of v weighs the same, "SNR + 1" (Salimans & Ho 2022, sec. 4)."""
+
+    def __call__(self, sigma: Tensor, sigma_data: float) -> Tensor:
+        return 1 + sigma.pow(-2)
+
+
+class EDMWeighting(Weighting):
+    """1 / sigma_data^2 + 1 / sigma^2: a fresh network's loss is 1 at every level (Karras et al. 2022, tab. 1)."""
+
+    def __call__(self, sigma: Tensor, sigma_data: float) -> Tensor:
+        return sigma.pow(-2) + sigma_data**-2
 
 
 class MinSNR(Weighting):
     """min(1 / sigma^2, gamma): for every parametrisation the same weight of the x0 error (Hang et al. 2023, eq. 8)."""
 
     def __init__(self, gamma: float = 5.0) -> None:
+        if gamma <= 0:
+            raise ValueError(f"gamma must be above 0, not {gamma}")
         self.gamma = gamma
 
-    def __call__(self, sigma: Tensor) -> Tensor:
+    def __call__(self, sigma: Tensor, sigma_data: float) -> Tensor:
         return sigma.pow(-2).clamp(max=self.gamma)
 
 
@@ -81,32 +133,33 @@ class Backbone(nn.Module, ABC):
 class Denoiser(nn.Module, Denoise):
     """A network seen through a parametrisation. Scaling and sum stay in float32 whatever the network computes in.
 
-    `into` scales only the noisy region: known pixels are clean at every level and reach the network as they are.
+    Only the region is noisy: known pixels reach the network scaled as level 0 is, the same at every level.
+    sigma_data: standard deviation of the pictures, in units of [-1, 1].
     """
 
-    def __init__(self, network: Backbone, parametrization: Parametrization) -> None:
+    def __init__(self, network: Backbone, parametrization: Parametrization, sigma_data: float) -> None:
         super().__init__()
-        self.network = network
-        self.parametrization = parametrization
+        self.network, self.parametrization, self.sigma_data = network, parametrization, sigma_data
 
     def forward(self, x: Tensor, sigma: Tensor, cond: Condition) -> Tensor:
-        skip, out, into = (_per_pixel(factor, x) for factor in self.parametrization(sigma.double()))
-        scaled = torch.where(cond.region > 0, into * x, x)
+        skip, out, into = (_per_pixel(factor, x) for factor in self.parametrization(sigma.double(), self.sigma_data))
+        clean = _per_pixel(self.parametrization(torch.zeros_like(sigma), self.sigma_data).into, x)
+        scaled = torch.where(cond.region > 0, into, clean) * x
         answer = self.network(scaled, sigma.log().to(x.dtype), cond)
         return skip * x + out * answer.to(x.dtype)
 
 
 def denoising_loss(
-    denoise: Denoise, x0: Tensor, noise: Tensor, sigma: Tensor, weight: Weighting, cond: Condition
+    denoise: Denoise, x0: Tensor, noise: Tensor, sigma: Tensor, weight: Tensor, cond: Condition
 ) -> Tensor:
     """Weighted squared x0 error inside the region, averaged over its area: (B,), independent of that area.
 
-    x0 (B, C, H, W) in [-1, 1]; noise like x0, standard normal; sigma (B,); `cond.region` never empty. Pixels outside
-    the region stay clean, as they will be when sampling.
+    x0 (B, C, H, W) in [-1, 1]; noise like x0, standard normal; sigma and weight (B,); `cond.region` never empty.
+    Pixels outside the region stay clean, as they will be when sampling.
     """
     x = x0 + _per_pixel(sigma, x0) * noise * cond.region
     error = (denoise(x, sigma, cond) - x0).square().mean(dim=1, keepdim=True) * cond.region
-    return weight(sigma.double()).to(x0.dtype) * error.sum(dim=(1, 2, 3)) / cond.region.sum(dim=(1, 2, 3))
+    return weight.to(x0.dtype) * error.sum(dim=(1, 2, 3)) / cond.region.sum(dim=(1, 2, 3))
 
 
 def _per_pixel(factor: Tensor, x: Tensor) -> Tensor:

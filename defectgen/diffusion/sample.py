@@ -1,11 +1,12 @@
 """Sampling: a denoiser, a solver and a list of noise levels.
 
 The loop is the whole of it: walk consecutive pairs of levels; a step down is the solver's, a step up adds exactly the
-noise that is missing; then the known pixels are put back.
+noise that is missing. Known pixels are put back whenever the denoiser looks, and at the end: after a step only, the
+second look of a Heun step and a churned one would see them spoilt.
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from itertools import pairwise
 
 import torch
@@ -13,48 +14,48 @@ from torch import Tensor
 
 from defectgen.condition import Condition
 from defectgen.diffusion.denoise import Denoise
-
-Randn = Callable[[], Tensor]  # fresh standard normal noise (B, C, H, W), every sample's from its own seed
-
-
-class Solver(ABC):
-    """One step from noise level sigma down to a lower one."""
-
-    @abstractmethod
-    def step(self, denoise: Denoise, x: Tensor, sigma: Tensor, to: Tensor, cond: Condition, randn: Randn) -> Tensor:
-        """x (B, C, H, W) at level `sigma` to level `to`; both float64 scalars, sigma > to >= 0."""
+from defectgen.diffusion.solve import Estimate, Look, Randn, Solver
 
 
-class DDIM(Solver):
-    """The generalised step of Song et al. 2021 (eq. 12, 16) in sigma coordinates.
+def resampling(trajectory: Tensor, jump: int, repeats: int) -> Tensor:
+    """The trajectory with its blocks of `jump` steps walked `repeats` times each.
 
-    up = eta to sqrt(1 - to^2 / sigma^2) of the new noise is fresh, down = sqrt(to^2 - up^2) of it is the old.
-    eta = 0 is deterministic, eta = 1 is DDPM's ancestral step (Ho et al. 2020, eq. 7, the smaller variance).
+    RePaint's resampling (Lugmayr et al. 2022, sec. 4.2 and app. B).
+    Blocks are counted from the lowest level above 0; what is left over at the top, less than a block, is walked once.
+    Going back up and down again brings what was drawn inside the region and what is known around it to agree; it
+    wants a stochastic solver. 250 steps with jump 10 and repeats 10 are 2,410 steps down; repeats 1 changes nothing.
+
+    trajectory: float64 (N + 1,), ending at 0, as from `Schedule.trajectory`.
     """
-
-    def __init__(self, eta: float = 0.0) -> None:
-        if not 0 <= eta <= 1:
-            raise ValueError(f"eta must lie in [0, 1], not {eta}")
-        self.eta = eta
-
-    def step(self, denoise: Denoise, x: Tensor, sigma: Tensor, to: Tensor, cond: Condition, randn: Randn) -> Tensor:
-        x0 = denoise(x, sigma.expand(len(x)), cond)
-        up = self.eta * to * (1 - (to / sigma) ** 2).sqrt()
-        down = (to**2 - up**2).sqrt()
-        stepped = x0 + (down / sigma).to(x.dtype) * (x - x0)
-        return stepped + up.to(x.dtype) * randn() if up > 0 else stepped
+    if jump < 1 or repeats < 1:
+        raise ValueError(f"jump and repeats must be at least 1, not {jump} and {repeats}")
+    steps = len(trajectory) - 1
+    lows = range(steps - 1, jump - 1, -jump)  # indices of the levels that are climbed from
+    walk: list[Tensor] = []
+    for index in range(steps + 1):
+        walk.append(trajectory[index : index + 1])
+        if index in lows:
+            walk.extend([trajectory[index - jump : index + 1]] * (repeats - 1))
+    return torch.cat(walk)
 
 
 class Known(ABC):
-    """Restores the pixels that are not to be synthesised after every step."""
+    """Restores the pixels that are not to be synthesised."""
 
     @abstractmethod
     def __call__(self, x: Tensor, sigma: Tensor, randn: Randn) -> Tensor:
-        """x (B, C, H, W) at level sigma (scalar) with its known pixels put back."""
+        """x (B, C, H, W) at level sigma (float64 scalar) with its known pixels put back."""
+
+
+class KnownNothing(Known):
+    """Every pixel is to be synthesised."""
+
+    def __call__(self, x: Tensor, sigma: Tensor, randn: Randn) -> Tensor:
+        return x
 
 
 class KnownClean(Known):
-    """Known pixels stay clean at every level, as an inpainter is trained to see them.
+    """Known pixels are clean at every level, as an inpainter is trained to see them.
 
     picture (B, C, H, W) in [-1, 1]; region (B, 1, H, W), 1 = to be synthesised.
     """
@@ -66,30 +67,48 @@ class KnownClean(Known):
         return torch.where(self.unknown, x, self.picture)
 
 
+class KnownNoised(Known):
+    """Known pixels are as noisy as the others, for a denoiser that knows of no region (Lugmayr et al. 2022, eq. 8a).
+
+    picture (B, C, H, W) in [-1, 1]; region (B, 1, H, W), 1 = to be synthesised.
+    """
+
+    def __init__(self, picture: Tensor, region: Tensor) -> None:
+        self.picture, self.unknown = picture, region > 0
+
+    def __call__(self, x: Tensor, sigma: Tensor, randn: Randn) -> Tensor:
+        known = self.picture if sigma == 0 else self.picture + sigma.to(x.dtype) * randn()
+        return torch.where(self.unknown, x, known)
+
+
 @torch.no_grad()
 def sample(
     denoise: Denoise,
     solver: Solver,
     trajectory: Tensor,
+    x: Tensor,
     cond: Condition,
     randn: Randn,
-    known: Known | None = None,
+    known: Known = KnownNothing(),  # noqa: B008 - stateless
 ) -> Tensor:
-    """Draw pictures (B, C, H, W) from noise by walking `trajectory` (N,), float64, which ends at 0.
+    """Draw pictures (B, C, H, W) by walking `trajectory` (N,), float64, which ends at 0.
 
+    x (B, C, H, W) is at the trajectory's first level: `trajectory[0] * randn()` where nothing of a picture is left.
     The arithmetic is float32 whatever precision the network computes in.
     """
-    x = trajectory[0].float() * randn()
-    if known:
-        x = known(x, trajectory[0], randn)
+    look = looking(denoise, cond, known, randn)
+    last: Estimate | None = None
     for sigma, to in pairwise(trajectory):
         if to > sigma:
-            x = x + (to**2 - sigma**2).sqrt().to(x.dtype) * randn()
+            x, last = x + (to**2 - sigma**2).sqrt().to(x.dtype) * randn(), None
         else:
-            x = solver.step(denoise, x, sigma, to, cond, randn)
-        if known:
-            x = known(x, to, randn)
-    return x
+            x, last = solver.step(look, x, sigma, to, randn, last)
+    return known(x, trajectory[-1], randn)
+
+
+def looking(denoise: Denoise, cond: Condition, known: Known, randn: Randn) -> Look:
+    """The denoiser as solvers ask it: it always sees the known pixels, wherever between two levels it is asked."""
+    return lambda x, sigma: denoise(known(x, sigma, randn), sigma.expand(len(x)), cond)
 
 
 def seeded(seeds: Sequence[int], shape: Sequence[int], device: torch.device | str = "cpu") -> Randn:

@@ -64,7 +64,7 @@ def load_checkpoint(folder: Path) -> Checkpoint:
         config = yaml.safe_load((folder / CONFIG).read_text())
         spec = DataSpec(**config["spec"])
         network = build(config["network"], Backbone, spec)
-        denoiser = Denoiser(network, build(config["parametrization"], Parametrization))
+        denoiser = Denoiser(network, build(config["parametrization"], Parametrization), spec.sigma_data)
         schedule = build(config["schedule"], Schedule)
         digest = load_weights(folder, denoiser, config)
         return Checkpoint(denoiser, schedule, spec, config["precision"], digest)

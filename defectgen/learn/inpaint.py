@@ -5,11 +5,12 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from defectgen.diffusion.denoise import Denoiser
 from defectgen.diffusion.guide import Guide, guided
-from defectgen.diffusion.noise import Schedule
-from defectgen.diffusion.sample import KnownClean, Solver, sample, seeded
+from defectgen.diffusion.sample import KnownClean, sample, seeded
+from defectgen.diffusion.solve import Solver
 from defectgen.learn.module import inpainting
 from defectgen.learn.precision import Precision
 
@@ -17,21 +18,20 @@ from defectgen.learn.precision import Precision
 class Inpainter:
     """Draws defects into patches.
 
-    steps: noise levels walked; precision: what the network computes in.
+    trajectory: noise levels walked, float64; precision: what the network computes in.
     """
 
     def __init__(
         self,
         denoiser: Denoiser,
-        schedule: Schedule,
+        trajectory: Tensor,
         classes: int,
         solver: Solver,
         guides: Sequence[Guide],
-        steps: int,
         precision: Precision = "32-true",
     ) -> None:
         self.denoise = guided(denoiser, guides)
-        self.solver, self.trajectory, self.classes = solver, schedule.trajectory(steps), classes
+        self.solver, self.trajectory, self.classes = solver, trajectory, classes
         self.device = next(denoiser.parameters()).device
         self.half = precision == "bf16-mixed"
 
@@ -46,8 +46,9 @@ class Inpainter:
         region = torch.from_numpy(regions[:, None].astype(np.float32)).to(self.device)
         cond = inpainting(known, region, torch.tensor(list(labels), device=self.device), self.classes)
         randn = seeded(seeds, patches.shape[1:], self.device)
+        noise = self.trajectory[0].float() * randn()
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.half):
-            drawn = sample(self.denoise, self.solver, self.trajectory, cond, randn, KnownClean(known, region))
+            drawn = sample(self.denoise, self.solver, self.trajectory, noise, cond, randn, KnownClean(known, region))
         return drawn.cpu().numpy()
 
     def padded(

@@ -61,8 +61,9 @@ class DiffusionModule(lightning.LightningModule):
     def loss(self, batch: Example) -> Tensor:
         """Masked loss of each example, (B,)."""
         sigma = self.schedule.draw(batch["uniform"])
+        weight = self.weighting(sigma, self.denoiser.sigma_data)
         cond = inpainting(batch["x0"], batch["region"], batch["label"], self.classes)
-        return denoising_loss(self.denoiser, batch["x0"], batch["noise"], sigma, self.weighting, cond)
+        return denoising_loss(self.denoiser, batch["x0"], batch["noise"], sigma, weight, cond)
 
     def configure_optimizers(self) -> dict:  # type: ignore[override]  # Lightning's own type is a union of nine forms
         optimizer = torch.optim.AdamW(self.denoiser.parameters(), self.learning_rate, weight_decay=0.01)

@@ -13,7 +13,9 @@ from tqdm import tqdm
 from defectgen import tracking
 from defectgen.attempt import Attempts
 from defectgen.diffusion.guide import ClassifierFree, Clip, Guide
-from defectgen.diffusion.sample import DDIM, Solver
+from defectgen.diffusion.noise import Schedule
+from defectgen.diffusion.sample import resampling
+from defectgen.diffusion.solve import DDIM, Solver
 from defectgen.errors import UserError
 from defectgen.imaging.files import write_atomic
 from defectgen.learn.checkpoint import CHECKPOINT, load_checkpoint
@@ -32,6 +34,9 @@ def generate(
     *,
     solver: Solver = DDIM(),  # noqa: B008 - stateless
     steps: PositiveInt = 20,
+    schedule: Schedule | None = None,
+    jump: PositiveInt = 10,
+    repeats: PositiveInt = 1,
     guides: Sequence[Guide] = (ClassifierFree(1.5), Clip()),
     gates: Sequence[Gate] = (Filled(), Spilled()),
 ) -> str:
@@ -44,15 +49,17 @@ def generate(
         plan: folder of the plan.
         solver: how a step from one noise level to the next is made.
         steps: noise levels walked.
+        schedule: where those levels lie, cut to those the inpainter was trained on; without one, as in training.
+        jump: steps of a block that is walked again where repeats is above 1.
+        repeats: times every block is walked (RePaint); 1 walks straight down. Above 1 take a stochastic solver.
         guides: what is wrapped around the denoiser, innermost first.
         gates: what an attempt must pass.
     """
     rows, source = pd.read_parquet(plan / PLAN), Source(Manifest.load(ingest))
     checkpoint = load_checkpoint(inpaint / CHECKPOINT)
+    trajectory = resampling(_levels(schedule, checkpoint.schedule).trajectory(steps), jump, repeats)
     dropped = len(checkpoint.spec.classes)
-    inpainter = Inpainter(
-        checkpoint.denoiser, checkpoint.schedule, dropped, solver, guides, steps, checkpoint.precision
-    )
+    inpainter = Inpainter(checkpoint.denoiser, trajectory, dropped, solver, guides, checkpoint.precision)
     attempts = Attempts(out, source, inpainter, checkpoint, gates, rows)
     seconds: dict[str, float] = defaultdict(float)
     with tqdm(total=len(rows), desc="generate", unit="defect", disable=None) as bar:
@@ -71,6 +78,16 @@ def generate(
     counts = manifest.accepted()["label"].value_counts().to_dict()
     tracking.log_data_set(f"{ingest.name} synthetic", out, digest, "synthetic", counts)
     return digest
+
+
+def _levels(asked: Schedule | None, trained: Schedule) -> Schedule:
+    if asked is None:
+        return trained
+    try:
+        return asked.within(trained)
+    except ValueError:
+        ends = f"{trained.lowest:g} to {trained.highest:g}"
+        raise UserError(f"generate.schedule: the inpainter was trained on levels {ends}; name some of these") from None
 
 
 def _summarise(manifest: Manifest, rows: pd.DataFrame) -> None:

@@ -72,7 +72,7 @@ def train(
     tracking.log_data_set(patch.name, patch, manifest.digest(), "train", counts)
     resolved: Precision = fastest_precision() if precision == "auto" else precision
     torch.manual_seed(seed % 2**63)
-    denoiser = Denoiser(network(spec), parametrization)
+    denoiser = Denoiser(network(spec), parametrization, spec.sigma_data)
     denoiser.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's stubs lack it
     patches, held_out = Patches(manifest, spec, "train"), Patches(manifest, spec, "val")
 

@@ -31,7 +31,7 @@ def small_denoiser() -> Denoiser:
     network = UNet(SMALL, width=8, multipliers=(1, 2), attention=(4,))
     for parameter in network.parameters():
         torch.nn.init.normal_(parameter, std=0.1)
-    return Denoiser(network, V()).eval()
+    return Denoiser(network, V(), SMALL.sigma_data).eval()
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ from defectgen.diffusion.noise import Cosine
 from defectgen.learn.data import Example
 from defectgen.learn.module import DiffusionModule, inpainting
 
-CLASSES = 3
+CLASSES, SPREAD = 3, 0.3
 
 
 class Learning(Scripted):
@@ -24,8 +24,9 @@ class Learning(Scripted):
 
 
 def module_of(network: Backbone, warmup: int = 10, steps: int = 110) -> DiffusionModule:
+    denoiser = Denoiser(network, V(), SPREAD)
     return DiffusionModule(
-        Denoiser(network, V()), Cosine(), MinSNR(), classes=CLASSES, learning_rate=0.02, warmup=warmup, steps=steps
+        denoiser, Cosine(), MinSNR(), classes=CLASSES, learning_rate=0.02, warmup=warmup, steps=steps
     )
 
 
@@ -69,7 +70,7 @@ def test_loss_is_the_masked_one_of_each_example(batch: Example) -> None:
     module = module_of(Scripted(randn(3, 1, 8, 8, seed=2)))
     sigma = Cosine().sigma(batch["uniform"])
     cond = inpainting(batch["x0"], batch["region"], batch["label"], CLASSES)
-    expected = denoising_loss(module.denoiser, batch["x0"], batch["noise"], sigma, MinSNR(), cond)
+    expected = denoising_loss(module.denoiser, batch["x0"], batch["noise"], sigma, MinSNR()(sigma, SPREAD), cond)
     loss = module.loss(batch)
     assert loss.shape == (3,) and torch.equal(loss, expected)
 

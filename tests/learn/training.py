@@ -76,7 +76,7 @@ class Training:
         self, steps: int = STEPS, batch: int = BATCH, validated: bool = True
     ) -> tuple[DiffusionModule, PatchData]:
         torch.manual_seed(0)
-        denoiser = Denoiser(UNet(SMALL, width=8, multipliers=(1,), patch_size=1), V())
+        denoiser = Denoiser(UNet(SMALL, width=8, multipliers=(1,), patch_size=1), V(), SMALL.sigma_data)
         module = DiffusionModule(denoiser, Cosine(), MinSNR(), classes=3, learning_rate=0.01, warmup=2, steps=steps)
         train, held_out = self.small
         validation = ValidationExamples(held_out, SMALL, 1, seed=3) if validated else None

@@ -6,6 +6,7 @@ An untrained network paints noise, which is a change everywhere in the region: e
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -14,7 +15,8 @@ import torch
 
 from defectgen.diffusion.denoise import Denoiser, V
 from defectgen.diffusion.guide import Clip
-from defectgen.diffusion.noise import Cosine
+from defectgen.diffusion.noise import Cosine, Karras
+from defectgen.diffusion.solve import DDPM
 from defectgen.drawing.part import PaintedPart
 from defectgen.errors import UserError
 from defectgen.imaging.files import read_mask
@@ -63,7 +65,7 @@ def folders(tmp_path_factory: pytest.TempPathFactory) -> Folders:
     plan(root / "plan", root / "ingest", root / "patch", 0, "tiny", per_class=4, per_picture=3, attempts=3, batch=4)
     spec = DataSpec.load(root / "patch")
     torch.manual_seed(0)
-    denoiser = Denoiser(UNet(spec, width=8, multipliers=(1, 2), attention=()), V())
+    denoiser = Denoiser(UNet(spec, width=8, multipliers=(1, 2), attention=()), V(), spec.sigma_data)
     save_checkpoint(root / "inpaint/checkpoint", denoiser, Cosine(), spec, "32-true", "untrained")
     return Folders(root / "ingest", root / "patch", root / "inpaint", root / "plan")
 
@@ -162,6 +164,22 @@ def test_planned_shapes_lie_in_the_legal_region(folders: Folders) -> None:
         shape, legal = source.planned_shape(row), source.legal(row["clean_id"])
         assert shape.any()
         assert legal is not None and not (shape & ~legal).any()
+
+
+def test_levels_of_another_schedule_and_resampling_make_other_pictures(folders: Folders, tmp_path: Path) -> None:
+    """Levels below and above those of the training are cut off; without any in common nothing is drawn."""
+
+    def drawn(name: str, **settings: Any) -> str:
+        common = {"steps": 2, "guides": (Clip(),), "gates": (Coin(),)}
+        return generate(tmp_path / name, folders.ingest, folders.inpaint, folders.plan, **common, **settings)
+
+    plain, spaced = drawn("plain"), drawn("karras", schedule=Karras(lowest=1e-4, highest=1e4))
+    assert spaced == drawn("cut", schedule=Karras(lowest=0.01, highest=100))
+    resampled = drawn("resampled", solver=DDPM(), jump=1, repeats=2)
+    assert len({plain, spaced, resampled, drawn("ddpm", solver=DDPM())}) == 4
+    with pytest.raises(UserError, match=r"trained on levels 0.01 to 100"):
+        drawn("beyond", schedule=Karras(lowest=200, highest=300))
+    assert not (tmp_path / "beyond").exists()
 
 
 def test_a_set_in_which_nothing_passes_is_refused(folders: Folders, tmp_path: Path) -> None:

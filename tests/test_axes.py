@@ -1,0 +1,88 @@
+"""Every choice of the design is a line of YAML, and a trained one is found again in its checkpoint."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+import yaml
+from family import members
+from torch import Tensor
+
+from defectgen.condition import Condition
+from defectgen.config import read_settings
+from defectgen.diffusion.denoise import Parametrization, Weighting
+from defectgen.diffusion.guide import Classifier, Guide, Likelihood
+from defectgen.diffusion.noise import Schedule
+from defectgen.diffusion.solve import Churn, Solver
+from defectgen.learn.checkpoint import build, describe
+from defectgen.steps import STEPS
+
+# Where each family is chosen: the step and its key.
+AXES: list[tuple[str, str, type]] = [
+    ("train.inpaint", "schedule", Schedule),
+    ("train.inpaint", "parametrization", Parametrization),
+    ("train.inpaint", "weighting", Weighting),
+    ("generate", "solver", Solver),
+    ("generate", "schedule", Schedule),
+]
+ROUNDS = max(len(members(family)) for *_, family in AXES)
+
+
+class Undecided(Likelihood):
+    """Every class is as likely."""
+
+    def __call__(self, x: Tensor, sigma: Tensor, cond: Condition) -> Tensor:
+        return 0 * x.sum(dim=(1, 2, 3))
+
+
+def made(folder: Path, inpaint: dict[str, Any], generate: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """The arguments of every step, by its name, as the product's YAML decides them."""
+    path = folder / "tile.yaml"
+    blocks = {"ingest": {"source": str(folder)}, "train": {"inpaint": inpaint}, "generate": generate}
+    path.write_text(yaml.safe_dump({"product": "tile"} | blocks))
+    return read_settings(path, "run", [], STEPS).arguments
+
+
+@pytest.mark.parametrize("number", range(ROUNDS))
+def test_every_member_of_a_family_is_one_word_of_yaml(tmp_path: Path, number: int) -> None:
+    """Each round takes the next member of every family, so that after the last all have been asked for."""
+    asked = {(step, key): members(family)[number % len(members(family))] for step, key, family in AXES}
+    blocks: dict[str, dict[str, Any]] = {"train.inpaint": {}, "generate": {}}
+    for (step, key), member in asked.items():
+        blocks[step][key] = member.__name__
+    arguments = made(tmp_path, *blocks.values())
+    assert {(step, key): type(arguments[step][key]) for step, key in asked} == asked
+
+
+def test_guides_are_a_list_and_classifier_guidance_takes_any_likelihood(tmp_path: Path) -> None:
+    plain = [guide for guide in members(Guide) if guide is not Classifier]
+    pull = {
+        "class_path": "Classifier",
+        "init_args": {"likelihood": {"class_path": "test_axes.Undecided"}, "scale": 2.5},
+    }
+    guides = made(tmp_path, {}, {"guides": [*(guide.__name__ for guide in plain), pull]})["generate"]["guides"]
+    assert [type(guide) for guide in guides] == [*plain, Classifier]
+    assert guides[-1].scale == 2.5 and type(guides[-1].likelihood).__name__ == "Undecided"
+
+
+def test_churn_is_a_block_of_its_solver_and_resampling_two_numbers(tmp_path: Path) -> None:
+    churn = {"share": 0.2, "lowest": 0.05, "highest": 50.0, "noise": 1.003}
+    solver = {"class_path": "Heun", "init_args": {"churn": churn}}
+    generate = made(tmp_path, {}, {"solver": solver, "jump": 5, "repeats": 4})["generate"]
+    assert generate["solver"].churn == Churn(**churn)
+    assert (generate["jump"], generate["repeats"]) == (5, 4)
+
+
+@pytest.mark.parametrize("schedule", members(Schedule))
+def test_a_checkpoint_finds_its_schedule_again(schedule: type[Schedule]) -> None:
+    trained = schedule(lowest=0.03, highest=40.0)
+    again = build(describe(trained), Schedule)
+    assert torch.equal(again.trajectory(7), trained.trajectory(7))
+    same = torch.linspace(0, 1, 9)
+    assert torch.equal(again.draw(same), trained.draw(same))
+
+
+@pytest.mark.parametrize("parametrization", members(Parametrization))
+def test_a_checkpoint_finds_its_parametrization_again(parametrization: type[Parametrization]) -> None:
+    assert type(build(describe(parametrization()), Parametrization)) is parametrization
