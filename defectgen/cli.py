@@ -31,6 +31,7 @@ options of every command:
   --block.key VALUE   override one key of the YAML, e.g. --train.inpaint.steps 100
   --print_config      print all settings with their defaults as YAML, and stop
   --help              after a command: the keys of its block
+  --block.key.help X  the settings of class X, e.g. --generate.solver.help Heun
 """
 
 
@@ -55,10 +56,13 @@ def _main(words: Sequence[str], steps: Sequence[Step]) -> int:
     if command not in commands:
         raise UserError(f"there is no command {command}{hint(command, commands)}")
     options, overrides = _options(rest)
-    from defectgen.config import build_parser, read_settings  # imports the stages, and with them torch
+    from defectgen.config import build_parser, print_class_help, read_settings  # imports the stages and torch
 
     if options.help:
         build_parser(commands[command], command).print_help()
+        return 0
+    if any(word.partition("=")[0].endswith(".help") for word in overrides):
+        print_class_help(commands[command], overrides)
         return 0
     if options.config is None:
         raise UserError(f"which product? defectgen {command} --config configs/<product>.yaml")

@@ -96,6 +96,21 @@ def build_parser(steps: Sequence[Step], command: str = "run") -> ArgumentParser:
     return parser
 
 
+def print_class_help(steps: Sequence[Step], words: Sequence[str]) -> None:
+    """Print the settings of the class that `--block.key.help Name` among the words asks for.
+
+    Raises:
+        UserError: there is no such key or class.
+    """
+    parser = build_parser(steps)
+    try:
+        parser.parse_args(list(words))
+    except SystemExit:  # how argparse ends after printing help
+        return
+    except ArgumentError as error:
+        raise UserError(f"command line: {explain(str(error), _types(parser))}") from None
+
+
 def read_yaml(path: Path) -> dict[str, Any]:
     """The file's mapping, numbers such as 1e-4 read as numbers.
 

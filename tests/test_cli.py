@@ -236,6 +236,16 @@ def test_help_after_a_command_shows_its_keys_and_no_others(capsys: pytest.Captur
     assert "--ingest.source" in text and "folder of pictures" in text and "--patch.size" not in text
 
 
+def test_help_of_a_class_shows_its_settings_and_what_they_mean(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["generate", "--generate.solver.help", "DDIM"]) == 0
+    text = capsys.readouterr().out
+    assert "--generate.solver.eta" in text and "0 is deterministic" in text
+    assert main(["generate", "--generate.solver.help=DIM"]) == 2
+    assert capsys.readouterr().err == "defectgen: error: command line: help: there is no class DIM\n"
+    assert main(["generate", "--generate.slover.help", "DDIM"]) == 2
+    assert "did you mean generate.solver?" in capsys.readouterr().err
+
+
 def test_help_names_every_command_and_imports_nothing_heavy() -> None:
     code = """if True:
         import sys

@@ -111,7 +111,11 @@ class EDMWeighting(Weighting):
 
 
 class MinSNR(Weighting):
-    """min(1 / sigma^2, gamma): for every parametrisation the same weight of the x0 error (Hang et al. 2023, eq. 8)."""
+    """min(1 / sigma^2, gamma): for every parametrisation the same weight of the x0 error (Hang et al. 2023, eq. 8).
+
+    Args:
+        gamma: largest weight, above 0.
+    """
 
     def __init__(self, gamma: float = 5.0) -> None:
         if gamma <= 0:

@@ -21,7 +21,8 @@ class Guide(ABC):
 class ClassifierFree(Guide):
     """D_u + scale (D_c - D_u), with D_u told nothing that can be dropped (Ho & Salimans 2022, eq. 6, w = scale - 1).
 
-    scale: 1 is the plain conditional denoiser, 0 the unconditional one.
+    Args:
+        scale: 1 is the plain conditional denoiser, 0 the unconditional one.
     """
 
     def __init__(self, scale: float = 1.5) -> None:
@@ -51,8 +52,11 @@ class Likelihood(ABC):
 class Classifier(Guide):
     r"""D + scale sigma^2 grad_x log p(label | x) (Dhariwal & Nichol 2021, alg. 1).
 
-    The score is (D - x) / sigma^2, so a gradient added to the score moves D by sigma^2 times it. scale: 1 is Bayes'
-    rule for a denoiser that knows no labels, more exaggerates the class.
+    The score is (D - x) / sigma^2, so a gradient added to the score moves D by sigma^2 times it.
+
+    Args:
+        likelihood: log p(label | x) of noisy pictures.
+        scale: 1 is Bayes' rule for a denoiser that knows no labels, more exaggerates the class.
     """
 
     def __init__(self, likelihood: Likelihood, scale: float = 1.0) -> None:
@@ -93,6 +97,9 @@ class Dynamic(Guide):
 
     Per picture s = max(1, quantile of |x0| over the region's values); the estimate is clamped to [-s, s] and divided
     by s. Over the whole picture a defect of 20 pixels would never reach the quantile.
+
+    Args:
+        quantile: above 0, at most 1.
     """
 
     def __init__(self, quantile: float = 0.995) -> None:

@@ -22,6 +22,10 @@ class Schedule(ABC):
     """Maps time t in [0, 1] to a noise level sigma(t), strictly increasing from `lowest` to `highest`.
 
     Pictures in [-1, 1] of 8 bits have steps of 0.008; far above their spread, at 100, nothing of them is left.
+
+    Args:
+        lowest: noise level at t = 0, above 0.
+        highest: noise level at t = 1.
     """
 
     def __init__(self, lowest: float, highest: float) -> None:
@@ -79,6 +83,12 @@ class Linear(Schedule):
     beta(t) = beta_min + t (beta_max - beta_min), so with B(t) = beta_min t + (beta_max - beta_min) t^2 / 2:
     abar(t) = exp(-B(t)) and sigma^2 = exp(B) - 1 (Song et al. 2021, Score SDE, eq. 33). DDPM's T discrete betas are
     beta(t) / T: its 1e-4 to 0.02 at T = 1000 are 0.1 to 20 here. Uncut, the clock runs to sigma = 152 at t = 1.
+
+    Args:
+        beta_min: beta at time 0, above 0.
+        beta_max: beta at time 1.
+        lowest: lowest noise level, above 0.
+        highest: highest noise level.
     """
 
     def __init__(
@@ -100,8 +110,11 @@ class Linear(Schedule):
 class Cosine(Schedule):
     r"""abar(t) = cos^2(pi t / 2), so sigma(t) = shift tan(pi t / 2) (Nichol & Dhariwal 2021, eq. 17).
 
-    `shift` multiplies every level: 1 at 64 px, 4 at 256 px, where neighbouring pixels average more of the noise away
-    (Hoogeboom et al. 2023, sec. 3.1).
+    Args:
+        shift: multiplies every level: 1 at 64 px, 4 at 256 px, where neighbouring pixels average more of the noise away
+            (Hoogeboom et al. 2023, sec. 3.1).
+        lowest: lowest noise level, above 0.
+        highest: highest noise level.
     """
 
     def __init__(self, shift: float = 1.0, lowest: float = 0.01, highest: float = 100.0) -> None:
@@ -120,9 +133,15 @@ class Cosine(Schedule):
 class Karras(Schedule):
     r"""EDM: sampling levels even in sigma^(1 / rho), training levels log-normal (Karras et al. 2022, eq. 5, tab. 1).
 
-    rho 7 crowds the levels at the low end, where the picture's detail is decided; unlike those of the other schedules
-    the trajectory walks `lowest` itself before it ends at 0. In training ln sigma ~ N(log_mean, log_std^2), cut to
-    [lowest, highest].
+    Unlike those of the other schedules the trajectory walks `lowest` itself before it ends at 0. In training
+    log sigma ~ N(log_mean, log_std^2), cut to [lowest, highest].
+
+    Args:
+        rho: 7 crowds the levels of sampling at the low end, where the picture's detail is decided.
+        lowest: lowest noise level, above 0.
+        highest: highest noise level.
+        log_mean: mean of log sigma in training.
+        log_std: its standard deviation.
     """
 
     def __init__(

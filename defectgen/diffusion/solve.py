@@ -50,7 +50,8 @@ class DDPM(Solver):
     to^2 (1 - to^2 / sigma^2) and the larger one that DDPM calls beta, (1 + to^2) (sigma^2 - to^2) / (1 + sigma^2)
     (Nichol & Dhariwal 2021, eq. 15). The step to level 0 adds none.
 
-    large: share of the larger variance, 0 to 1. With 0 the step is that of DDIM(eta=1).
+    Args:
+        large: share of the larger variance, 0 to 1. With 0 the step is that of DDIM(eta=1).
     """
 
     def __init__(self, large: float = 0.0) -> None:
@@ -78,7 +79,9 @@ class DDIM(Solver):
     """The generalised step of Song et al. 2021 (eq. 12, 16) in sigma coordinates.
 
     up = eta to sqrt(1 - to^2 / sigma^2) of the new noise is fresh, down = sqrt(to^2 - up^2) of it is the old.
-    eta = 0 is deterministic, eta = 1 is DDPM's ancestral step (Ho et al. 2020, eq. 7, the smaller variance).
+
+    Args:
+        eta: 0 is deterministic, 1 is DDPM's ancestral step (Ho et al. 2020, eq. 7, the smaller variance).
     """
 
     def __init__(self, eta: float = 0.0) -> None:
@@ -98,9 +101,11 @@ class DDIM(Solver):
 class Churn:
     """Raises the level a little before a step: fresh noise corrects earlier errors (Karras et al. 2022, alg. 2).
 
-    share: by how much, 0 to sqrt(2) - 1: the paper's gamma = min(S_churn / steps, sqrt(2) - 1).
-    lowest, highest: levels between which it is done. Keep highest (1 + share) within the levels that were trained.
-    noise: standard deviation of the fresh noise; slightly above 1 makes up for detail that networks smooth away.
+    Args:
+        share: by how much, 0 to sqrt(2) - 1: the paper's gamma = min(S_churn / steps, sqrt(2) - 1).
+        lowest: level below which it is not done.
+        highest: level above which it is not done; keep highest (1 + share) within the levels that were trained.
+        noise: standard deviation of the fresh noise; slightly above 1 makes up for detail that networks smooth away.
     """
 
     share: float = 0.0
@@ -124,6 +129,9 @@ class Euler(Solver):
     """Euler's step along the probability flow (Karras et al. 2022, alg. 2 without its second half).
 
     Without churn it is DDIM(eta=0).
+
+    Args:
+        churn: noise added before each step.
     """
 
     def __init__(self, churn: Churn = Churn()) -> None:
@@ -138,7 +146,11 @@ class Euler(Solver):
 class Heun(Solver):
     """Euler's step, then again with the mean of the slopes at both ends (Karras et al. 2022, alg. 2).
 
-    Two calls of the denoiser, one on the step to level 0; of second order.
+    Two calls of the denoiser, one on the step to level 0; of second order. It overshoots where a step divides the level
+    by much: with few steps DPMSolver2M is the better one of second order.
+
+    Args:
+        churn: noise added before each step.
     """
 
     def __init__(self, churn: Churn = Churn()) -> None:
