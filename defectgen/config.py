@@ -189,7 +189,7 @@ def _arguments(parser: ArgumentParser, config: Namespace, step: Step, path: Path
         return {}
     try:
         made = parser.instantiate(Namespace({step.name: block}))
-    except ValueError as error:  # a class refused its own settings
+    except (ValueError, TypeError) as error:  # a class refused its own settings
         raise UserError(f"{path}: {step.name}: {' '.join(str(error).split())}") from error
     return {name: _plain_number(value) for name, value in vars(made.get(step.name)).items()}
 

@@ -1,5 +1,6 @@
 """Every choice of the design is a line of YAML, and a trained one is found again in its checkpoint."""
 
+import inspect
 from pathlib import Path
 from typing import Any
 
@@ -76,7 +77,8 @@ def test_churn_is_a_block_of_its_solver_and_resampling_two_numbers(tmp_path: Pat
 
 @pytest.mark.parametrize("schedule", members(Schedule))
 def test_a_checkpoint_finds_its_schedule_again(schedule: type[Schedule]) -> None:
-    trained = schedule(lowest=0.03, highest=40.0)
+    defaults = {name: parameter.default for name, parameter in inspect.signature(schedule).parameters.items()}
+    trained = schedule(**{name: value * 1.1 for name, value in defaults.items()})  # none as by default
     again = build(describe(trained), Schedule)
     assert torch.equal(again.trajectory(7), trained.trajectory(7))
     same = torch.linspace(0, 1, 9)

@@ -104,21 +104,24 @@ class UniformV(Weighting):
 
 
 class EDMWeighting(Weighting):
-    """1 / sigma_data^2 + 1 / sigma^2: a fresh network's loss is 1 at every level (Karras et al. 2022, tab. 1)."""
+    """1 / sigma_data^2 + 1 / sigma^2: every level's error of EDM's answer weighs the same (Karras et al. 2022, tab. 1).
+
+    A fresh EDM network, which answers 0, loses 1 at every level.
+    """
 
     def __call__(self, sigma: Tensor, sigma_data: float) -> Tensor:
         return sigma.pow(-2) + sigma_data**-2
 
 
 class MinSNR(Weighting):
-    """min(1 / sigma^2, gamma): for every parametrisation the same weight of the x0 error (Hang et al. 2023, eq. 8).
+    """min(1 / sigma^2, gamma): for every parametrisation the same weight of the x0 error (Hang et al. 2023, sec. 3.4).
 
     Args:
         gamma: largest weight, above 0.
     """
 
     def __init__(self, gamma: float = 5.0) -> None:
-        if gamma <= 0:
+        if not gamma > 0:
             raise ValueError(f"gamma must be above 0, not {gamma}")
         self.gamma = gamma
 

@@ -2,6 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from math import isfinite
 
 import torch
 from torch import Tensor
@@ -26,7 +27,7 @@ class ClassifierFree(Guide):
     """
 
     def __init__(self, scale: float = 1.5) -> None:
-        self.scale = scale
+        self.scale = _finite(scale)
 
     def wrap(self, denoise: Denoise) -> Denoise:
         return _ClassifierFree(denoise, self.scale)
@@ -46,13 +47,17 @@ class Likelihood(ABC):
 
     @abstractmethod
     def __call__(self, x: Tensor, sigma: Tensor, cond: Condition) -> Tensor:
-        """log p(cond.label | x) (B,), differentiable in x (B, C, H, W) at levels sigma (B,); 0 where it is dropped."""
+        """log p(cond.label | x) (B,), differentiable in x (B, C, H, W) at levels sigma (B,).
+
+        Where the label is dropped any value will do.
+        """
 
 
 class Classifier(Guide):
-    r"""D + scale sigma^2 grad_x log p(label | x) (Dhariwal & Nichol 2021, alg. 1).
+    r"""D + scale sigma^2 grad_x log p(label | x) (Dhariwal & Nichol 2021, eq. 14 and alg. 2).
 
-    The score is (D - x) / sigma^2, so a gradient added to the score moves D by sigma^2 times it.
+    The score is (D - x) / sigma^2, so a gradient added to the score moves D by sigma^2 times it. Where the label is
+    dropped nothing pulls.
 
     Args:
         likelihood: log p(label | x) of noisy pictures.
@@ -60,7 +65,7 @@ class Classifier(Guide):
     """
 
     def __init__(self, likelihood: Likelihood, scale: float = 1.0) -> None:
-        self.likelihood, self.scale = likelihood, scale
+        self.likelihood, self.scale = likelihood, _finite(scale)
 
     def wrap(self, denoise: Denoise) -> Denoise:
         return _Classifier(denoise, self.likelihood, self.scale)
@@ -74,11 +79,12 @@ class _Classifier(Denoise):
         with torch.enable_grad():
             leaf = x.detach().requires_grad_()
             (gradient,) = torch.autograd.grad(self.likelihood(leaf, sigma, cond).sum(), leaf)
-        return self.inner(x, sigma, cond) + (self.scale * sigma**2).to(x.dtype).reshape(-1, 1, 1, 1) * gradient
+        pull = self.scale * sigma**2 * (cond.label != cond.dropped)
+        return self.inner(x, sigma, cond) + pull.to(x.dtype).reshape(-1, 1, 1, 1) * gradient
 
 
 class Clip(Guide):
-    """Static thresholding: the estimate is clamped to the range of pictures, [-1, 1] (Ho et al. 2020, sec. 3.2)."""
+    """Static thresholding: the estimate is clamped to the range of pictures (Saharia et al. 2022, Imagen, sec. 2.3)."""
 
     def wrap(self, denoise: Denoise) -> Denoise:
         return _Clip(denoise)
@@ -118,7 +124,7 @@ class _Dynamic(Denoise):
     def __call__(self, x: Tensor, sigma: Tensor, cond: Condition) -> Tensor:
         x0 = self.inner(x, sigma, cond)
         inside = torch.where(cond.region > 0, x0.abs(), torch.nan).flatten(1)
-        limit = inside.nanquantile(self.quantile, dim=1).clamp(min=1).reshape(-1, 1, 1, 1)
+        limit = inside.nanquantile(self.quantile, dim=1).nan_to_num(1).clamp(min=1).reshape(-1, 1, 1, 1)
         return x0.clamp(-limit, limit) / limit
 
 
@@ -127,3 +133,9 @@ def guided(denoise: Denoise, guides: Sequence[Guide]) -> Denoise:
     for guide in guides:
         denoise = guide.wrap(denoise)
     return denoise
+
+
+def _finite(scale: float) -> float:
+    if not isfinite(scale):
+        raise ValueError(f"scale must be a finite number, not {scale}")
+    return scale

@@ -1,7 +1,10 @@
 r"""Inversion: the noise that a picture would have been drawn from.
 
 Sampled again under the same condition, with `KnownClean(picture, cond.region)`, it gives the picture back; under
-another label, or moved, a variant of it. Pixels outside the condition's region stay those of the picture.
+another label, or moved, a variant of it. Pixels outside the condition's region are known and stay the picture's.
+
+Not every step can be undone: with few steps, with strong guidance, or for a picture the denoiser holds impossible,
+there may be no x that leads to it. Then both inversions say so instead of giving another picture's noise.
 """
 
 from itertools import pairwise
@@ -12,7 +15,9 @@ from torch import Tensor
 from defectgen.condition import Condition
 from defectgen.diffusion.denoise import Denoise
 from defectgen.diffusion.sample import KnownClean, looking
-from defectgen.diffusion.solve import DDIM, DDPM, Look, Randn
+from defectgen.diffusion.solve import DDIM, DDPM, Randn
+
+CLOSE = 2 / 255  # how much of a step may remain undone, per unit of x: one step of 8 bits
 
 
 @torch.no_grad()
@@ -25,10 +30,13 @@ def ddim_inversion(
     usual step up, which takes its slope at the wrong end, drifts.
 
     picture (B, C, H, W) in [-1, 1]; trajectory (N,) float64, falling to 0; iterations: of the denoiser for each step.
+
+    Raises:
+        ValueError: a step could not be undone.
     """
-    look, x = _looking(denoise, cond, picture), picture
+    undo, x = _Undo(denoise, cond, picture, iterations), picture
     for to, sigma in pairwise(trajectory.flip(0)):
-        x = _undone(look, x, sigma, to, iterations)
+        x = undo(x, sigma, to)
     return x
 
 
@@ -50,35 +58,58 @@ def ddpm_inversion(
     whole, where in the paper the last denoising remains.
 
     picture (B, C, H, W) in [-1, 1]; trajectory (N,) float64, falling to 0. The source serves one sampling.
+
+    Raises:
+        ValueError: the last step could not be undone.
     """
-    look, (*highs, lowest, end) = _looking(denoise, cond, picture), trajectory
+    undo, (*highs, lowest, end) = _Undo(denoise, cond, picture, iterations), trajectory
     levels = [picture + sigma.to(picture.dtype) * randn() for sigma in highs]
-    levels.append(_undone(look, picture, lowest, end, iterations))
+    levels.append(undo(picture, lowest, end))
     noises = []
     for (sigma, to), (x, below) in zip(pairwise(trajectory[:-1]), pairwise(levels), strict=True):
-        mean = solver.mean(look(x, sigma), x, sigma, to)
+        mean = solver.mean(undo.look(x, sigma), x, sigma, to)
         noises.append((below - mean) / solver.deviation(sigma, to).to(x.dtype))
-    return levels[0], iter(noises).__next__
+
+    def replay() -> Tensor:
+        if not noises:
+            raise ValueError("the noises of an inversion serve one sampling; invert again")
+        return noises.pop(0)
+
+    return levels[0], replay
 
 
-def _looking(denoise: Denoise, cond: Condition, picture: Tensor) -> Look:
-    return looking(denoise, cond, KnownClean(picture, cond.region), _no_noise)
+class _Undo:
+    """Undoes steps of DDIM(eta=0) towards a picture, within its region."""
+
+    def __init__(self, denoise: Denoise, cond: Condition, picture: Tensor, iterations: int) -> None:
+        self.look = looking(denoise, cond, KnownClean(picture, cond.region), _no_noise)
+        self.region, self.iterations = cond.region, iterations
+
+    def __call__(self, x: Tensor, sigma: Tensor, to: Tensor) -> Tensor:
+        r"""The picture at level `sigma` that the step brings to x at level `to`, both float64 scalars.
+
+        An iteration with a fixed slope: that of the step, r + (1 - r) D' with r = to / sigma, for pictures of unit
+        variance, D' = 1 / (1 + sigma^2). It converges, at every r, 0 included, where the step's own slope lies between
+        0 and twice that.
+        """
+        ratio = to / sigma
+        slope = (ratio + (1 - ratio) / (1 + sigma**2)).to(x.dtype)
+        guess, missing = x, self._missing(x, x, sigma, to)
+        for _ in range(self.iterations):
+            guess = guess + missing / slope
+            missing = self._missing(guess, x, sigma, to)
+        if not missing.abs().max() <= CLOSE * max(1.0, float(to)):
+            raise ValueError(
+                f"the step from level {float(sigma):.3g} to {float(to):.3g} could not be undone in {self.iterations} "
+                "iterations; take more steps, more iterations or less guidance"
+            )
+        return guess
+
+    def _missing(self, guess: Tensor, x: Tensor, sigma: Tensor, to: Tensor) -> Tensor:
+        """What the step from `guess` lacks of x, inside the region; outside the picture is known."""
+        stepped, _ = DDIM().step(self.look, guess, sigma, to, _no_noise, None)
+        return (x - stepped) * self.region
 
 
 def _no_noise() -> Tensor:
     raise AssertionError("neither clean pixels nor DDIM(eta=0) draw noise")
-
-
-def _undone(look: Look, x: Tensor, sigma: Tensor, to: Tensor, iterations: int) -> Tensor:
-    r"""The picture at level `sigma` that DDIM(eta=0) brings to x at level `to`, both float64 scalars.
-
-    Newton's iteration with the step's slope r + (1 - r) D', r = to / sigma, taken for pictures of unit variance,
-    D' = 1 / (1 + sigma^2). For D' between 0 and twice that it converges, at every r, 0 included.
-    """
-    ratio = to / sigma
-    slope = (ratio + (1 - ratio) / (1 + sigma**2)).to(x.dtype)
-    guess = x
-    for _ in range(iterations):
-        stepped, _ = DDIM().step(look, guess, sigma, to, _no_noise, None)
-        guess = guess + (x - stepped) / slope
-    return guess

@@ -13,6 +13,7 @@ Cutting the clock's range to [lowest, highest] is what keeps levels apart: clamp
 
 from abc import ABC, abstractmethod
 from copy import copy
+from math import inf
 
 import torch
 from torch import Tensor
@@ -29,8 +30,8 @@ class Schedule(ABC):
     """
 
     def __init__(self, lowest: float, highest: float) -> None:
-        if not 0 < lowest < highest:
-            raise ValueError(f"need 0 < lowest < highest, not {lowest} and {highest}")
+        if not 0 < lowest < highest < inf:
+            raise ValueError(f"need 0 < lowest < highest, both finite, not {lowest} and {highest}")
         self.lowest, self.highest = lowest, highest
 
     @abstractmethod
@@ -50,9 +51,9 @@ class Schedule(ABC):
         """The levels a sampler walks: float64 (steps + 1,), strictly decreasing from the highest, ending at 0."""
         if steps < 1:
             raise ValueError(f"steps must be at least 1, not {steps}")
-        return torch.cat([self.sigma(self.walked(steps)), torch.zeros(1, dtype=torch.float64)])
+        return torch.cat([self.sigma(self.times(steps)), torch.zeros(1, dtype=torch.float64)])
 
-    def walked(self, steps: int) -> Tensor:
+    def times(self, steps: int) -> Tensor:
         """Times (steps,) of the levels above 0 that a sampler walks, falling from 1: even in time down to 1 / steps.
 
         "Trailing" in the words of Lin et al. 2024 (tab. 2): the highest level is always among them.
@@ -95,8 +96,8 @@ class Linear(Schedule):
         self, beta_min: float = 0.1, beta_max: float = 20.0, lowest: float = 0.01, highest: float = 100.0
     ) -> None:
         super().__init__(lowest, highest)
-        if not 0 < beta_min <= beta_max:
-            raise ValueError(f"need 0 < beta_min <= beta_max, not {beta_min} and {beta_max}")
+        if not 0 < beta_min <= beta_max < inf:
+            raise ValueError(f"need 0 < beta_min <= beta_max, both finite, not {beta_min} and {beta_max}")
         self.beta_min, self.beta_max = beta_min, beta_max
 
     def clock(self, sigma: Tensor) -> Tensor:
@@ -108,7 +109,7 @@ class Linear(Schedule):
 
 
 class Cosine(Schedule):
-    r"""abar(t) = cos^2(pi t / 2), so sigma(t) = shift tan(pi t / 2) (Nichol & Dhariwal 2021, eq. 17).
+    r"""abar(t) = cos^2(pi t / 2), so sigma(t) = shift tan(pi t / 2) (Nichol & Dhariwal 2021, eq. 17, s = 0).
 
     Args:
         shift: multiplies every level: 1 at 64 px, 4 at 256 px, where neighbouring pixels average more of the noise away
@@ -119,8 +120,8 @@ class Cosine(Schedule):
 
     def __init__(self, shift: float = 1.0, lowest: float = 0.01, highest: float = 100.0) -> None:
         super().__init__(lowest, highest)
-        if shift <= 0:
-            raise ValueError(f"need shift > 0, not {shift}")
+        if not 0 < shift < inf:
+            raise ValueError(f"need shift > 0 and finite, not {shift}")
         self.shift = shift
 
     def clock(self, sigma: Tensor) -> Tensor:
@@ -153,9 +154,12 @@ class Karras(Schedule):
         log_std: float = 1.2,
     ) -> None:
         super().__init__(lowest, highest)
-        if rho <= 0 or log_std <= 0:
-            raise ValueError(f"need rho > 0 and log_std > 0, not {rho} and {log_std}")
+        if not (0 < rho < inf and 0 < log_std < inf):
+            raise ValueError(f"need rho > 0 and log_std > 0, both finite, not {rho} and {log_std}")
         self.rho, self.log_mean, self.log_std = rho, log_mean, log_std
+        first, last = self._cut()
+        if not first < last:
+            raise ValueError(f"need a log_mean within reach of log {lowest} to log {highest}, not {log_mean}")
 
     def clock(self, sigma: Tensor) -> Tensor:
         return sigma ** (1 / self.rho)
@@ -163,11 +167,16 @@ class Karras(Schedule):
     def level(self, clock: Tensor) -> Tensor:
         return clock**self.rho
 
-    def walked(self, steps: int) -> Tensor:
+    def times(self, steps: int) -> Tensor:
         return torch.linspace(1, 0, steps, dtype=torch.float64)
 
     def draw(self, uniform: Tensor) -> Tensor:
-        ends = torch.tensor([self.lowest, self.highest], dtype=torch.float64)
-        first, last = torch.special.ndtr((ends.log() - self.log_mean) / self.log_std)
+        first, last = self._cut()
         normal = torch.special.ndtri(first + (last - first) * uniform.double())
         return (self.log_mean + self.log_std * normal).exp().clamp(self.lowest, self.highest)
+
+    def _cut(self) -> tuple[Tensor, Tensor]:
+        """Shares of the normal distribution below the two ends."""
+        ends = torch.tensor([self.lowest, self.highest], dtype=torch.float64)
+        first, last = torch.special.ndtr((ends.log() - self.log_mean) / self.log_std)
+        return first, last

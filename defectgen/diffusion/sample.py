@@ -1,8 +1,8 @@
 """Sampling: a denoiser, a solver and a list of noise levels.
 
 The loop is the whole of it: walk consecutive pairs of levels; a step down is the solver's, a step up adds exactly the
-noise that is missing. Known pixels are put back whenever the denoiser looks, and at the end: after a step only, the
-second look of a Heun step and a churned one would see them spoilt.
+noise that is missing. Known pixels are put back whenever the denoiser looks, and at the end. Put back only after a
+step, they would be spoilt at the second look of a Heun step and at that of a churned one.
 """
 
 from abc import ABC, abstractmethod
@@ -27,9 +27,11 @@ def resampling(trajectory: Tensor, jump: int, repeats: int) -> Tensor:
 
     trajectory: float64 (N + 1,), ending at 0, as from `Schedule.trajectory`.
     """
+    steps = len(trajectory) - 1
     if jump < 1 or repeats < 1:
         raise ValueError(f"jump and repeats must be at least 1, not {jump} and {repeats}")
-    steps = len(trajectory) - 1
+    if repeats > 1 and jump >= steps:
+        raise ValueError(f"a block of {jump} steps does not fit into {steps}; take a shorter jump or more steps")
     lows = range(steps - 1, jump - 1, -jump)  # indices of the levels that are climbed from
     walk: list[Tensor] = []
     for index in range(steps + 1):
@@ -68,7 +70,9 @@ class KnownClean(Known):
 
 
 class KnownNoised(Known):
-    """Known pixels are as noisy as the others, for a denoiser that knows of no region (Lugmayr et al. 2022, eq. 8a).
+    """Known pixels are as noisy as the others (Lugmayr et al. 2022, eq. 8a).
+
+    For a denoiser of whole pictures, told a condition whose region is all of them.
 
     picture (B, C, H, W) in [-1, 1]; region (B, 1, H, W), 1 = to be synthesised.
     """
@@ -108,7 +112,7 @@ def sample(
 
 def looking(denoise: Denoise, cond: Condition, known: Known, randn: Randn) -> Look:
     """The denoiser as solvers ask it: it always sees the known pixels, wherever between two levels it is asked."""
-    return lambda x, sigma: denoise(known(x, sigma, randn), sigma.expand(len(x)), cond)
+    return lambda x, sigma: denoise(known(x, sigma, randn), sigma.to(x.device).expand(len(x)), cond)
 
 
 def seeded(seeds: Sequence[int], shape: Sequence[int], device: torch.device | str = "cpu") -> Randn:

@@ -5,7 +5,7 @@ slope dx / dsigma of the probability flow (Karras et al. 2022, eq. 1). Every ste
 
     D + (to / sigma) (x - D)    the noise is brought to a lower level,
     + up n                      fresh noise of variance up^2 replaces part of it,
-    D -> a better D             a second look, behind (Heun) or before (DPM-Solver++).
+    D -> a better D             corrected by a look ahead (Heun) or by the last step's (DPM-Solver++).
 """
 
 from abc import ABC, abstractmethod
@@ -104,18 +104,20 @@ class Churn:
     Args:
         share: by how much, 0 to sqrt(2) - 1: the paper's gamma = min(S_churn / steps, sqrt(2) - 1).
         lowest: level below which it is not done.
-        highest: level above which it is not done; keep highest (1 + share) within the levels that were trained.
+        highest: level above which it is not done; highest (1 + share) should still be a level that was trained.
         noise: standard deviation of the fresh noise; slightly above 1 makes up for detail that networks smooth away.
     """
 
     share: float = 0.0
-    lowest: float = 0.0
-    highest: float = inf
+    lowest: float = 0.05
+    highest: float = 50.0
     noise: float = 1.0
 
     def __post_init__(self) -> None:
         if not 0 <= self.share <= sqrt(2) - 1:
             raise ValueError(f"share must lie in [0, sqrt(2) - 1], not {self.share}")
+        if not (0 <= self.lowest < self.highest and 0 < self.noise < inf):
+            raise ValueError(f"need 0 <= lowest < highest and noise > 0, not {self}")
 
     def __call__(self, x: Tensor, sigma: Tensor, randn: Randn) -> tuple[Tensor, Tensor]:
         """x at level sigma (float64 scalar), raised, and its new level."""
@@ -170,8 +172,8 @@ class Heun(Solver):
 class DPMSolver2M(Solver):
     r"""DPM-Solver++(2M): the estimate is carried on from the last one (Lu et al. 2022, alg. 2), one call a step.
 
-    In lambda = -log sigma the picture is extrapolated from the last step's middle to this one's,
-    D + (D - D_last) h / (2 h_last) with h = log(sigma / to); of second order. The first step, the one to level 0 and
+    In lambda = -log sigma the picture is carried on to the middle of this step, with the slope of the last one:
+    D + (D - D_last) h / (2 h_last), h = log(sigma / to); of second order. The first step, the one to level 0 and
     the one after a rise are DDIM(eta=0)'s.
     """
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pandas as pd
 from jsonargparse.typing import PositiveInt
+from torch import Tensor
 from tqdm import tqdm
 
 from defectgen import tracking
@@ -15,7 +16,7 @@ from defectgen.attempt import Attempts
 from defectgen.diffusion.guide import ClassifierFree, Clip, Guide
 from defectgen.diffusion.noise import Schedule
 from defectgen.diffusion.sample import resampling
-from defectgen.diffusion.solve import DDIM, Solver
+from defectgen.diffusion.solve import DPMSolver2M, Solver
 from defectgen.errors import UserError
 from defectgen.imaging.files import write_atomic
 from defectgen.learn.checkpoint import CHECKPOINT, load_checkpoint
@@ -32,7 +33,7 @@ def generate(
     inpaint: Path,
     plan: Path,
     *,
-    solver: Solver = DDIM(),  # noqa: B008 - stateless
+    solver: Solver = DPMSolver2M(),  # noqa: B008 - stateless
     steps: PositiveInt = 20,
     schedule: Schedule | None = None,
     jump: PositiveInt = 10,
@@ -57,7 +58,7 @@ def generate(
     """
     rows, source = pd.read_parquet(plan / PLAN), Source(Manifest.load(ingest))
     checkpoint = load_checkpoint(inpaint / CHECKPOINT)
-    trajectory = resampling(_levels(schedule, checkpoint.schedule).trajectory(steps), jump, repeats)
+    trajectory = _trajectory(schedule, checkpoint.schedule, steps, jump, repeats)
     dropped = len(checkpoint.spec.classes)
     inpainter = Inpainter(checkpoint.denoiser, trajectory, dropped, solver, guides, checkpoint.precision)
     attempts = Attempts(out, source, inpainter, checkpoint, gates, rows)
@@ -80,14 +81,16 @@ def generate(
     return digest
 
 
-def _levels(asked: Schedule | None, trained: Schedule) -> Schedule:
-    if asked is None:
-        return trained
+def _trajectory(asked: Schedule | None, trained: Schedule, steps: int, jump: int, repeats: int) -> Tensor:
     try:
-        return asked.within(trained)
+        schedule = asked.within(trained) if asked else trained
     except ValueError:
         ends = f"{trained.lowest:g} to {trained.highest:g}"
         raise UserError(f"generate.schedule: the inpainter was trained on levels {ends}; name some of these") from None
+    try:
+        return resampling(schedule.trajectory(steps), jump, repeats)
+    except ValueError as error:
+        raise UserError(f"generate.jump: {error}") from None
 
 
 def _summarise(manifest: Manifest, rows: pd.DataFrame) -> None:

@@ -8,8 +8,8 @@ import torch
 from jsonargparse.typing import ClosedUnitInterval, NonNegativeInt, PositiveFloat, PositiveInt
 
 from defectgen import tracking
-from defectgen.diffusion.denoise import Backbone, Denoiser, MinSNR, Parametrization, V, Weighting
-from defectgen.diffusion.noise import Cosine, Schedule
+from defectgen.diffusion.denoise import EDM, Backbone, Denoiser, EDMWeighting, Parametrization, Weighting
+from defectgen.diffusion.noise import Karras, Schedule
 from defectgen.learn.callbacks import ExponentialAverage, SampleSheet, read_curves
 from defectgen.learn.checkpoint import CHECKPOINT, save_checkpoint
 from defectgen.learn.data import PatchData, Patches, TrainingExamples, ValidationExamples
@@ -30,9 +30,9 @@ def train(
     seed: int,
     *,
     network: Callable[[DataSpec], Backbone] = UNet,
-    schedule: Schedule = Cosine(),  # noqa: B008 - stateless
-    parametrization: Parametrization = V(),  # noqa: B008 - stateless
-    weighting: Weighting = MinSNR(),  # noqa: B008 - stateless
+    schedule: Schedule = Karras(),  # noqa: B008 - stateless
+    parametrization: Parametrization = EDM(),  # noqa: B008 - stateless
+    weighting: Weighting = EDMWeighting(),  # noqa: B008 - stateless
     steps: PositiveInt = 3000,
     minutes: PositiveFloat | None = None,
     batch: PositiveInt = 16,

@@ -40,6 +40,13 @@ class Mixed(Denoise):
         return answer
 
 
+class Brighter(Likelihood):
+    """Every class is likelier the brighter the picture, whatever the label."""
+
+    def __call__(self, x: Tensor, sigma: Tensor, cond: Condition) -> Tensor:
+        return x.sum(dim=(1, 2, 3))
+
+
 class Plain(Denoise):
     """Answers what it was made with."""
 
@@ -117,6 +124,23 @@ def test_classifier_guidance_is_linear_in_the_scale_and_works_where_gradients_ar
         )
     torch.testing.assert_close(thrice - plain, 3 * (once - plain))
     assert not once.requires_grad
+
+
+def test_pictures_told_nothing_are_not_pulled() -> None:
+    """As the unconditional half of classifier-free guidance around it."""
+    x, cond = X.double(), told(1)
+    both = Condition(cond.context, cond.region, torch.tensor([1, 2]), dropped=2)
+    guide = Classifier(Brighter(), 2.0).wrap(Mixed())
+    plain = Mixed()(x, SIGMA, told(1))
+    answer = guide(x, SIGMA, both)
+    assert torch.equal(answer[1], plain[1]) and not torch.allclose(answer[0], plain[0])
+
+
+@pytest.mark.parametrize("scale", [float("nan"), float("inf")])
+def test_scales_are_finite(scale: float) -> None:
+    for make in (lambda: ClassifierFree(scale), lambda: Classifier(Brighter(), scale)):
+        with pytest.raises(ValueError, match="finite"):
+            make()
 
 
 @pytest.mark.parametrize("pixels", [20, 400])

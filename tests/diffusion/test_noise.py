@@ -54,6 +54,17 @@ def test_time_runs_evenly_on_the_schedules_own_clock(schedule: Schedule) -> None
     torch.testing.assert_close(clock.diff(), clock.diff().mean().expand(20), rtol=1e-9, atol=0)
 
 
+@named
+def test_within_another_a_schedule_keeps_its_clock_and_loses_the_levels_beyond(schedule: Schedule) -> None:
+    cut = schedule.within(Karras(lowest=0.1, highest=10))
+    assert cut.sigma(torch.tensor([0.0, 1.0])).tolist() == pytest.approx([0.1, 10.0], rel=1e-6)
+    middle = cut.clock(cut.sigma(torch.tensor([0.0, 0.5, 1.0]))).diff()
+    torch.testing.assert_close(middle[0], middle[1])
+    assert float(schedule.sigma(torch.zeros(1))) == pytest.approx(0.01), "the schedule itself is left as it was"
+    wider = schedule.within(Karras(lowest=1e-5, highest=1e5))
+    assert torch.equal(wider.trajectory(9), schedule.trajectory(9))
+
+
 @pytest.mark.parametrize("schedule", members(Schedule))
 @pytest.mark.parametrize(("lowest", "highest"), [(0, 100), (2, 1), (1, 1), (-1, 5)])
 def test_levels_out_of_order_are_refused(schedule: type[Schedule], lowest: float, highest: float) -> None:
@@ -112,6 +123,12 @@ def test_karras_trains_on_log_normal_levels() -> None:
         (Cosine, {"shift": -1}),
         (Karras, {"rho": 0}),
         (Karras, {"log_std": 0}),
+        (Karras, {"rho": math.inf}),
+        (Karras, {"log_mean": 50}),
+        (Karras, {"log_mean": math.nan}),
+        (Linear, {"beta_max": math.inf}),
+        (Cosine, {"shift": math.nan}),
+        (Cosine, {"highest": math.inf}),
     ],
 )
 def test_settings_without_a_meaning_are_refused(schedule: type[Schedule], arguments: dict[str, float]) -> None:

@@ -7,7 +7,7 @@ from itertools import pairwise, product
 import pytest
 import torch
 from family import members
-from oracles import SPEC, Correlated, Gaussian, Odd, condition, randn, square_region
+from oracles import SPEC, Correlated, Gaussian, Odd, Scripted, condition, randn, square_region
 from torch import Tensor
 
 from defectgen.condition import Condition
@@ -92,12 +92,13 @@ def test_blocks_are_walked_from_the_lowest_level_up_and_the_rest_at_the_top_once
     assert resampling(trajectory, 4, 2).tolist() == [9, 8, 7, 6, 5, 4, 3, 7, 6, 5, 4, 3, 0]
     assert resampling(trajectory, 3, 2).tolist() == [9, 8, 7, 6, 9, 8, 7, 6, 5, 4, 3, 6, 5, 4, 3, 0]
     assert resampling(trajectory, 4, 3).tolist() == [9, 8, 7, 6, 5, 4, 3, 7, 6, 5, 4, 3, 7, 6, 5, 4, 3, 0]
-    assert torch.equal(resampling(trajectory, 7, 5), trajectory), "no block that long"
 
 
-@pytest.mark.parametrize(("jump", "repeats"), [(0, 1), (1, 0), (-3, 2)])
-def test_resampling_refuses_what_goes_nowhere(jump: int, repeats: int) -> None:
-    with pytest.raises(ValueError, match="at least 1"):
+@pytest.mark.parametrize(
+    ("jump", "repeats", "said"), [(0, 1, "at least 1"), (1, 0, "at least 1"), (-3, 2, "at least 1"), (7, 5, "not fit")]
+)
+def test_resampling_refuses_what_goes_nowhere(jump: int, repeats: int, said: str) -> None:
+    with pytest.raises(ValueError, match=said):
         resampling(LEVELS, jump, repeats)
 
 
@@ -131,6 +132,7 @@ GUIDES: list[list[Guide]] = [
     [ClassifierFree(3), Clip()],
     [Clip(), ClassifierFree(3)],
     [ClassifierFree(3), Classifier(Bright(), 2.0), Dynamic(0.9)],
+    [Classifier(Bright(), 2.0), ClassifierFree(3)],
 ]
 
 
@@ -152,6 +154,18 @@ def test_known_pixels_are_bit_identical_in_every_combination(
         assert (drawn[~kept] != picture[~kept]).all() and drawn.isfinite().all()
         if known is KnownClean:
             assert all(torch.equal(x[:2][kept], picture[kept]) for x, _, _ in denoise.calls)
+
+
+def test_pictures_may_lie_on_another_device_than_the_levels() -> None:
+    """As on a GPU; the meta device stands in for one."""
+    picture, region = torch.zeros(2, 1, 8, 8, device="meta"), torch.ones(2, 1, 8, 8, device="meta")
+    cond = Condition(picture, region, torch.zeros(2, dtype=torch.int64, device="meta"), dropped=3)
+    denoiser = Denoiser(Scripted(picture), V(), SPEC.sigma_data)
+    guide = guided(denoiser, [Clip()])
+    for solver in SOLVERS:
+        known = KnownClean(picture, region)
+        drawn = sample(guide, solver, LEVELS, picture, cond, lambda: torch.zeros_like(picture), known)
+        assert drawn.device.type == "meta" and drawn.shape == picture.shape
 
 
 def test_noised_known_pixels_have_the_level_the_denoiser_is_told() -> None:

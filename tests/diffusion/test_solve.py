@@ -210,6 +210,8 @@ def test_2m_without_a_last_estimate_is_ddim_and_with_one_carries_it_on() -> None
         (lambda: DDPM(2), r"\[0, 1\]"),
         (lambda: Churn(-0.1), "sqrt"),
         (lambda: Churn(0.5), "sqrt"),
+        (lambda: Churn(0.1, lowest=3, highest=2), "lowest < highest"),
+        (lambda: Churn(0.1, noise=float("nan")), "noise"),
     ],
 )
 def test_settings_without_a_meaning_are_refused(make: Callable[[], object], said: str) -> None:

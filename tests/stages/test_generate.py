@@ -177,6 +177,8 @@ def test_levels_of_another_schedule_and_resampling_make_other_pictures(folders: 
     assert spaced == drawn("cut", schedule=Karras(lowest=0.01, highest=100))
     resampled = drawn("resampled", solver=DDPM(), jump=1, repeats=2)
     assert len({plain, spaced, resampled, drawn("ddpm", solver=DDPM())}) == 4
+    with pytest.raises(UserError, match=r"generate.jump: a block of 10 steps does not fit into 2"):
+        drawn("nothing again", repeats=2)
     with pytest.raises(UserError, match=r"trained on levels 0.01 to 100"):
         drawn("beyond", schedule=Karras(lowest=200, highest=300))
     assert not (tmp_path / "beyond").exists()
