@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from defectgen.diffusion.guide import Clip
-from defectgen.diffusion.solve import DPMSolver2M
+from defectgen.diffusion.solve import DDPM
 from defectgen.imaging.files import Pixels, from_float, write_image
 from defectgen.imaging.region import grow
 from defectgen.imaging.sheet import outlined, sheet, to_rgb
@@ -38,7 +38,7 @@ class Preview:
     def __call__(self, module: DiffusionModule, path: Path) -> None:
         """Sample with the module's present weights and write the sheet."""
         trajectory = module.schedule.trajectory(self.steps)
-        inpainter = Inpainter(module.denoiser, trajectory, module.classes, DPMSolver2M(), [Clip()])
+        inpainter = Inpainter(module.denoiser, trajectory, module.classes, DDPM(), [Clip()])
         grounds = np.stack([self.patches.pictures[ground] for _, ground, _ in self.cases])
         regions = np.stack([grow(self.patches.masks[donor], 2.0) for _, _, donor in self.cases])
         drawn = inpainter(grounds, regions, [label for label, _, _ in self.cases], range(len(self.cases)))

@@ -16,7 +16,7 @@ from defectgen.attempt import Attempts
 from defectgen.diffusion.guide import ClassifierFree, Clip, Guide
 from defectgen.diffusion.noise import Schedule
 from defectgen.diffusion.sample import resampling
-from defectgen.diffusion.solve import DPMSolver2M, Solver
+from defectgen.diffusion.solve import DDPM, Solver
 from defectgen.errors import UserError
 from defectgen.imaging.files import write_atomic
 from defectgen.learn.checkpoint import CHECKPOINT, load_checkpoint
@@ -33,7 +33,7 @@ def generate(
     inpaint: Path,
     plan: Path,
     *,
-    solver: Solver = DPMSolver2M(),  # noqa: B008 - stateless
+    solver: Solver = DDPM(),  # noqa: B008 - stateless
     steps: PositiveInt = 20,
     schedule: Schedule | None = None,
     jump: PositiveInt = 10,

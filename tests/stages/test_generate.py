@@ -16,7 +16,7 @@ import torch
 from defectgen.diffusion.denoise import Denoiser, V
 from defectgen.diffusion.guide import Clip
 from defectgen.diffusion.noise import Cosine, Karras
-from defectgen.diffusion.solve import DDPM
+from defectgen.diffusion.solve import DPMSolver2M
 from defectgen.drawing.part import PaintedPart
 from defectgen.errors import UserError
 from defectgen.imaging.files import read_mask
@@ -175,8 +175,8 @@ def test_levels_of_another_schedule_and_resampling_make_other_pictures(folders: 
 
     plain, spaced = drawn("plain"), drawn("karras", schedule=Karras(lowest=1e-4, highest=1e4))
     assert spaced == drawn("cut", schedule=Karras(lowest=0.01, highest=100))
-    resampled = drawn("resampled", solver=DDPM(), jump=1, repeats=2)
-    assert len({plain, spaced, resampled, drawn("ddpm", solver=DDPM())}) == 4
+    resampled = drawn("resampled", jump=1, repeats=2)
+    assert len({plain, spaced, resampled, drawn("solved", solver=DPMSolver2M())}) == 4
     with pytest.raises(UserError, match=r"generate.jump: a block of 10 steps does not fit into 2"):
         drawn("nothing again", repeats=2)
     with pytest.raises(UserError, match=r"trained on levels 0.01 to 100"):
