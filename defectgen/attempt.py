@@ -14,7 +14,7 @@ import yaml
 from numpy.typing import NDArray
 
 from defectgen.imaging.blend import add_change, blend_weight
-from defectgen.imaging.files import Mask, Pixels, to_float, write_atomic, write_image, write_mask
+from defectgen.imaging.files import Mask, Pixels, pixel_hash, to_float, write_atomic, write_image, write_mask
 from defectgen.imaging.label import Noise, changed, strength
 from defectgen.imaging.region import grow
 from defectgen.imaging.square import Square, shrink, shrink_mask
@@ -56,10 +56,10 @@ class Attempts:
         self.checkpoint, self.spec = checkpoint.digest[:16], checkpoint.spec
         self.noise = self._calibrate(rows)
 
-    def draw(self, rows: pd.DataFrame, seconds: dict[str, float]) -> pd.DataFrame:
+    def draw(self, rows: pd.DataFrame) -> pd.DataFrame:
         """All attempts of some plan rows: each is drawn until it passes or its attempts are used up.
 
-        `seconds` collects the time spent by kind of work.
+        The columns `seconds_<kind of work>` say what each took, of a shared network call its part.
         """
         waiting = [self._job(row) for _, row in rows.sort_values("plan_id").iterrows()]
         records: list[Row] = []
@@ -69,9 +69,9 @@ class Attempts:
             seeds = [make_seed(job.row["seed"], attempt) for job in waiting]
             labels = [self.spec.number(job.row["label"]) for job in waiting]
             pictures = self._paint(waiting, labels, seeds)
-            seconds["sampling"] += time.perf_counter() - start
+            sampling = (time.perf_counter() - start) / len(waiting)
             outcomes = [
-                self._finish(job, picture, attempt, seed, seconds)
+                self._finish(job, picture, attempt, seed) | {"seconds_sampling": sampling}
                 for job, picture, seed in zip(waiting, pictures, seeds, strict=True)
             ]
             records += outcomes
@@ -101,9 +101,7 @@ class Attempts:
         alpha[job.inside] = blend_weight(job.region, job.clean.shape[0])[job.inside]
         return add_change(job.clean, picture - job.patch, alpha), alpha > 0
 
-    def _finish(
-        self, job: Job, picture: NDArray[np.float32], attempt: int, seed: int, seconds: dict[str, float]
-    ) -> Row:
+    def _finish(self, job: Job, picture: NDArray[np.float32], attempt: int, seed: int) -> Row:
         """Composite, label, gates and files of one attempt, and its row."""
         instance_id = make_id(job.row["plan_id"], attempt)
         record = job.row.to_dict() | {"instance_id": instance_id, "attempt": attempt, "seed": seed}
@@ -113,8 +111,7 @@ class Attempts:
         start = time.perf_counter()
         result, support = self._composite(job, picture)
         label = changed(job.clean, result, support, self.noise)
-        seconds["composite"] += time.perf_counter() - start
-        start = time.perf_counter()
+        composited = time.perf_counter()
         shape = np.zeros_like(job.shape)
         shape[job.inside] = job.shape[job.inside]
         drawn = Drawn(job.clean, result, shape, label)
@@ -122,12 +119,14 @@ class Attempts:
         failed = [gate.reason for gate in self.gates if not gate.passes(scores[gate.reason])]
         if not label.any():
             failed.insert(0, "empty")
-        seconds["gates"] += time.perf_counter() - start
-        start = time.perf_counter()
+        judged = time.perf_counter()
         record |= {"crop_path": f"crops/{instance_id}.png", "label_path": f"crops/{instance_id}-label.png"}
         write_image(self.out / record["crop_path"], result)
         write_mask(self.out / record["label_path"], label)
-        seconds["writing"] += time.perf_counter() - start
+        written = time.perf_counter()
+        record |= {"crop_sha256": pixel_hash(result), "label_sha256": pixel_hash(label)}
+        record |= {"seconds_composite": composited - start, "seconds_gates": judged - composited}
+        record |= {"seconds_writing": written - judged}
         record |= {f"score_{reason}": score for reason, score in scores.items()}
         return record | {"status": "rejected" if failed else "accepted", "reason": failed[0] if failed else ""}
 

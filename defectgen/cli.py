@@ -1,6 +1,7 @@
 """The command line: `defectgen run --config x.yaml`, or one stage of it. `--help` answers without importing torch."""
 
 import argparse
+import errno
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -8,13 +9,23 @@ from typing import TYPE_CHECKING
 
 from defectgen.errors import UserError
 from defectgen.steps import STEPS, Step
+from defectgen.stopping import Terminated, sigterm_raises
 from defectgen.suggest import hint
+from defectgen.tools import TOOLS
 
 if TYPE_CHECKING:
     from defectgen.config import Settings
 
 Commands = Mapping[str, Sequence[Step]]
 
+GOES_ON = "the same command goes on where it stopped"
+MENDS = {  # what the disk may answer to a program that is right
+    errno.ENOSPC: "make room",
+    errno.EDQUOT: "make room",
+    errno.EROFS: "make the disk writable",
+    errno.EACCES: "change its permissions",
+    errno.EIO: "look after the disk",
+}
 HELP = """usage: defectgen <command> --config configs/<product>.yaml [--block.key value ...]
 
 Defects for your detector: a folder of real pictures in, a labelled data set of synthetic defects out.
@@ -26,7 +37,10 @@ commands:
   run       every stage in order; what is done and unchanged is skipped, what was killed goes on
 {stages}
 
-options of every command:
+commands without a product:
+{tools}
+
+options of every command with one:
   --config FILE       the product's YAML, one block per stage
   --block.key VALUE   override one key of the YAML, e.g. --train.inpaint.steps 100
   --print_config      print all settings with their defaults as YAML, and stop
@@ -36,15 +50,22 @@ options of every command:
 
 
 def main(words: Sequence[str] | None = None, steps: Sequence[Step] = STEPS) -> int:
-    """Run a command line; returns the exit code: 0 done, 2 the user can mend it, 130 interrupted."""
+    """Run a command line; returns the exit code: 0 done, 2 the user can mend it, 130 interrupted, 143 terminated."""
     try:
-        return _main(sys.argv[1:] if words is None else words, steps)
+        with sigterm_raises():
+            return _main(sys.argv[1:] if words is None else words, steps)
     except UserError as error:
-        print(f"defectgen: error: {' '.join(str(error).split())}", file=sys.stderr)
-        return 2
+        code, line = 2, f"error: {' '.join(str(error).split())}"
+    except OSError as error:
+        if error.errno not in MENDS:
+            raise
+        code, line = 2, f"error: {error.filename}: {error.strerror}; {MENDS[error.errno]}, {GOES_ON}"
+    except Terminated:
+        code, line = 143, f"terminated; {GOES_ON}"
     except KeyboardInterrupt:
-        print("defectgen: interrupted; the same command goes on where it stopped", file=sys.stderr)
-        return 130
+        code, line = 130, f"interrupted; {GOES_ON}"
+    print(f"defectgen: {line}", file=sys.stderr)
+    return code
 
 
 def _main(words: Sequence[str], steps: Sequence[Step]) -> int:
@@ -53,8 +74,11 @@ def _main(words: Sequence[str], steps: Sequence[Step]) -> int:
         print(_help(commands))
         return 0 if words else 2
     command, *rest = words
+    tools = {tool.command: tool for tool in TOOLS}
+    if command in tools:
+        return tools[command].run(rest)
     if command not in commands:
-        raise UserError(f"there is no command {command}{hint(command, commands)}")
+        raise UserError(f"there is no command {command}{hint(command, [*commands, *tools])}")
     options, overrides = _options(rest)
     from defectgen.config import build_parser, print_class_help, read_settings  # imports the stages and torch
 
@@ -96,7 +120,12 @@ def _commands(steps: Sequence[Step]) -> Commands:
 
 def _help(commands: Commands) -> str:
     stages = {name: "; ".join(step.summary for step in steps) for name, steps in commands.items() if name != "run"}
-    return HELP.format(stages="\n".join(f"  {name:9} {summary}" for name, summary in stages.items()))
+    tools = {tool.command: tool.summary for tool in TOOLS}
+    return HELP.format(stages=_listed(stages), tools=_listed(tools))
+
+
+def _listed(summaries: Mapping[str, str]) -> str:
+    return "\n".join(f"  {name:9} {summary}" for name, summary in summaries.items())
 
 
 def _options(words: Sequence[str]) -> tuple[argparse.Namespace, list[str]]:

@@ -18,7 +18,8 @@ import pandas as pd
 import pandera.pandas as pa
 
 from defectgen.errors import UserError
-from defectgen.imaging.files import Mask, Pixels, pixel_hash, read_image, read_mask, write_atomic
+from defectgen.imaging.files import Mask, Pixels, pixel_hash, write_atomic
+from defectgen.imaging.read import read_image, read_mask
 
 GOOD = "good"
 SPLITS = ("train", "val", "test", "reserve")

@@ -2,11 +2,13 @@
 
 `begun.json` holds the recipe the folder was begun with, `config.yaml` the resolved block for people to read, and
 `done.json`, written last, the digest. A recipe is everything the output follows from; its hash is the key.
+`spent.json` holds the seconds that went into what is there.
 """
 
 import hashlib
 import json
 import shutil
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -42,16 +44,18 @@ def begin(folder: Path, recipe: Recipe) -> str:
     Raises:
         UserError: the folder holds files that no step of ours began.
     """
-    begun = _read(folder / "begun.json")
+    begun = _read(folder / "begun.json", lost=folder)
     if begun is None:
         if folder.exists() and any(not file.name.startswith(".tmp-") for file in folder.iterdir()):
             raise UserError(f"{folder} holds files that defectgen did not write; move them away or set another `data`")
         note = ""
     elif begun == _plain(recipe):
-        return "going on where it stopped"
+        note = "going on where it stopped"
     else:
         note = f"starting over: {', '.join(_differences(begun, recipe))} changed"
         _clear(folder)
+    for half in folder.rglob(".tmp-*"):  # a file whose writer was killed
+        half.unlink()
     write_atomic(folder / "begun.json", _json(recipe))
     return note
 
@@ -67,6 +71,22 @@ def finish(folder: Path, recipe: Recipe, digest: str, seconds: float, command: s
         "command": command,
     }
     write_atomic(folder / "done.json", _json(record))
+
+
+class Stopwatch:
+    """Seconds of a step over all its starts; of a start that was killed, those until it last told this to `keep`."""
+
+    def __init__(self, folder: Path) -> None:
+        self._path, self._start = folder / "spent.json", time.perf_counter()
+        self._earlier: float = (_read(self._path) or {"seconds": 0.0})["seconds"]
+
+    def seconds(self) -> float:
+        """All of them until now."""
+        return self._earlier + time.perf_counter() - self._start
+
+    def keep(self) -> None:
+        """The work until now is on the disk; so is the time it took."""
+        write_atomic(self._path, _json({"seconds": round(self.seconds(), 3)}))
 
 
 def _clear(folder: Path) -> None:
@@ -87,8 +107,14 @@ def _differences(old: Mapping[str, Any], new: Recipe) -> list[str]:
     return [name for part, name in {**after, **before} if before.get((part, name)) != after.get((part, name))]
 
 
-def _read(path: Path) -> dict[str, Any] | None:
-    return json.loads(path.read_bytes()) if path.is_file() else None
+def _read(path: Path, lost: Path | None = None) -> dict[str, Any] | None:
+    """What one of our files says; `lost` is what must go with it when it is damaged."""
+    if not path.is_file():
+        return None
+    try:
+        return dict(json.loads(path.read_bytes()))
+    except (ValueError, TypeError):
+        raise UserError(f"{path}: damaged; delete {lost or path} and run again") from None
 
 
 def _plain(recipe: Recipe) -> Any:

@@ -1,16 +1,15 @@
 """Run the steps in order: once for their settings and inputs, skipped while those are unchanged, resumed if killed."""
 
-import time
-from collections.abc import Sequence
-from contextlib import ExitStack
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-from defectgen import outputs, tracking
+from defectgen import lock, outputs, tracking
 from defectgen.config import Settings
-from defectgen.errors import UserError
+from defectgen.errors import BadInput, UserError
 from defectgen.imaging.files import write_atomic
 from defectgen.steps import Step
 
@@ -18,10 +17,13 @@ from defectgen.steps import Step
 def run(settings: Settings, steps: Sequence[Step]) -> bool:
     """Run the steps, in order, that are not done yet; returns whether there were any.
 
+    From start to end no other process writes to their folders or to those they read.
+
     Raises:
-        UserError: an input is missing, or a folder holds somebody else's files.
+        UserError: an input is missing, another process is at a folder, or it holds somebody else's files.
     """
-    with ExitStack() as tracked:
+    record = settings.data / "tracking"
+    with _locks(settings, steps), ExitStack() as tracked:
         ran = False
         for number, step in enumerate(steps, 1):
             label = f"[{number}/{len(steps)}] {step.name}"
@@ -31,9 +33,11 @@ def run(settings: Settings, steps: Sequence[Step]) -> bool:
                 continue
             _check_inputs(settings, step, recipe)
             if not ran:
-                tracked.enter_context(tracking.pipeline_run(settings.product, settings.resolved))
+                tracked.enter_context(tracking.pipeline_run(settings.product, settings.resolved, record))
             ran = True
             run_step(settings, step, recipe, label)
+    if not ran:
+        tracking.catch_up(record)
     return ran
 
 
@@ -46,14 +50,13 @@ def run_step(settings: Settings, step: Step, recipe: outputs.Recipe, label: str)
     write_atomic(out / "config.yaml", (heading + yaml.safe_dump(block, sort_keys=False)).encode())
     given: dict[str, Any] = {"out": out, "seed": settings.seed, "name": settings.product}
     given |= {earlier.key: settings.folder(earlier) for earlier in inputs_of(settings, step)}
-    start = time.perf_counter()
-    with tracking.stage_run(step.name, block):
+    watch = outputs.Stopwatch(out)
+    with tracking.stage_run(step.name, block), _mends(settings, step):
         digest = step.function()(**{name: given[name] for name in step.filled()}, **settings.arguments[step.name])
     if not isinstance(digest, str):
         raise TypeError(f"{step.target} returned {digest!r} for the digest of what it made")
-    seconds = time.perf_counter() - start
-    outputs.finish(out, recipe, digest, seconds, settings.command)
-    print(f"{label}: done in {seconds:.1f} s", flush=True)
+    outputs.finish(out, recipe, digest, watch.seconds(), settings.command)
+    print(f"{label}: done in {watch.seconds():.1f} s", flush=True)
 
 
 def recipe_of(settings: Settings, step: Step) -> outputs.Recipe:
@@ -81,6 +84,34 @@ def command_for(settings: Settings, step: Step) -> str:
 def inputs_of(settings: Settings, step: Step) -> list[Step]:
     """The earlier steps whose folders it reads."""
     return [earlier for earlier in settings.steps if earlier.key in step.inputs()]
+
+
+@contextmanager
+def _locks(settings: Settings, steps: Sequence[Step]) -> Iterator[None]:
+    """Write locks on the folders of the steps, read locks on the others they read, all at once or none.
+
+    For the whole run, because a step also relies on what the earlier ones of the run have left.
+    """
+    inputs = {earlier.name: earlier for step in steps for earlier in inputs_of(settings, step) if earlier not in steps}
+    with ExitStack() as locks:
+        for taken, some in ((lock.writing, steps), (lock.reading, inputs.values())):
+            for step in some:
+                locks.enter_context(taken(settings.data, settings.folder(step), settings.command))
+        yield
+
+
+@contextmanager
+def _mends(settings: Settings, step: Step) -> Iterator[None]:
+    """Where a file that an earlier step has written vanished or was damaged, say how it is made anew."""
+    try:
+        yield
+    except BadInput as error:
+        for earlier in inputs_of(settings, step):
+            folder = settings.folder(earlier)
+            if Path(error.where).is_relative_to(folder):
+                mend = f"delete {folder / 'done.json'} and run `{command_for(settings, earlier)}`, which makes it anew"
+                raise BadInput(error.where, error.what, mend) from None
+        raise
 
 
 def _check_inputs(settings: Settings, step: Step, recipe: outputs.Recipe) -> None:

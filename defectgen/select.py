@@ -5,7 +5,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from defectgen.imaging.files import Mask, Pixels, read_image, read_mask, write_image, write_mask
+from defectgen.imaging.files import Mask, Pixels, write_image, write_mask
+from defectgen.imaging.read import read_image, read_mask
 from defectgen.imaging.square import Square
 from defectgen.manifest import IMAGES, Manifest, Row, image_row, mask_row, table
 from defectgen.source import Source

@@ -3,9 +3,10 @@
 import numpy as np
 import pandas as pd
 
-from defectgen.imaging.files import Mask, Pixels, read_mask
+from defectgen.imaging.files import Mask, Pixels
 from defectgen.imaging.frame import Frame
 from defectgen.imaging.place import warp_mask
+from defectgen.imaging.read import read_mask
 from defectgen.manifest import Manifest
 
 PLAN = "plan.parquet"  # the table of the plan stage

@@ -1,8 +1,8 @@
 """A step runs when, and only when, something it follows from has changed; nothing of the user's is ever deleted."""
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -11,9 +11,9 @@ import fake_stages
 import pytest
 import yaml
 
-from defectgen import pipeline, tracking
+from defectgen import lock, pipeline, tracking
 from defectgen.config import read_settings
-from defectgen.errors import UserError
+from defectgen.errors import BadInput, UserError
 from defectgen.steps import Step
 
 ALL = ["ingest", "patch 0", "inpaint", "critic", "generate"]
@@ -46,7 +46,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Project:
     project = Project(tmp_path)
 
     @contextmanager
-    def tracked(name: str, block: Mapping[str, Any]) -> Iterator[None]:
+    def tracked(name: str, block: Mapping[str, Any], record: Path | None = None) -> Iterator[None]:
         project.tracked.append(name)
         yield
 
@@ -189,3 +189,72 @@ def test_a_step_that_returns_no_digest_is_our_bug(project: Project) -> None:
 
 def _no_digest(out: Path) -> None:
     """Forgets to return."""
+
+
+def test_seconds_of_a_step_cover_its_earlier_starts(project: Project) -> None:
+    """As far as they went into what is there."""
+    fake_stages.CRASHES.append(RuntimeError())
+    with pytest.raises(RuntimeError):
+        project.run()
+    (project.data / "patch/tile/spent.json").write_text('{"seconds": 1000.0}')
+    project.run()
+    assert 1000 <= project.record("patch/tile")["seconds"] < 2000
+    assert project.record("ingest/tile")["seconds"] < 1000
+
+
+def test_a_run_with_nothing_to_do_tells_the_record_what_it_missed(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told: list[Path] = []
+    monkeypatch.setattr(tracking, "catch_up", told.append)
+    project.run()
+    assert told == []
+    project.run()
+    assert told == [project.data / "tracking"]
+
+
+def test_a_run_has_its_folders_and_what_it_reads_for_itself_from_start_to_end(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A folder that is written alone, and one that is read with others who read it."""
+    project.run()
+    theirs: dict[str, list[str]] = {}
+
+    def look(folder: Path) -> None:
+        theirs["written"], theirs["read"] = refusals(project, lock.writing), refusals(project, lock.reading)
+
+    monkeypatch.setattr(tracking, "catch_up", look)
+    settings = read_settings(project.yaml, "patch", ("--patch.size", "32"), fake_stages.STEPS)
+    with monkeypatch.context() as patched:
+        patched.setattr(fake_stages, "write", lambda out, text: look(out) or "digest")
+        pipeline.run(settings, [step for step in settings.steps if step.name == "patch"])
+    assert theirs == {"written": ["ingest/tile", "patch/tile"], "read": ["patch/tile"]}
+    assert refusals(project, lock.writing) == []
+
+
+def refusals(project: Project, take: Callable[..., AbstractContextManager[None]]) -> list[str]:
+    """The folders that another process would not get."""
+    refused = []
+    for folder in ("ingest/tile", "patch/tile", "train/tile/inpaint", "generate/tile"):
+        try:
+            with take(project.data, project.data / folder, "another"):
+                pass
+        except UserError:
+            refused.append(folder)
+    return refused
+
+
+def test_a_vanished_picture_of_an_earlier_step_comes_with_the_command_that_makes_it_anew(project: Project) -> None:
+    project.run()
+    steps = [*fake_stages.STEPS, Step("check", "test_pipeline:_vanished", "")]
+    with pytest.raises(UserError) as raised:
+        project.run(steps=steps)
+    folder = project.data / "patch/tile"
+    mend = f"delete {folder}/done.json and run `defectgen patch --config {project.yaml}`"
+    assert str(raised.value).startswith(f"{folder}/images/a.png: no such file; {mend}")
+    (folder / "done.json").unlink()
+    assert project.run() == ["patch 1"]
+
+
+def _vanished(out: Path, patch: Path) -> str:
+    raise BadInput(patch / "images/a.png", "no such file", "correct the path")

@@ -1,7 +1,7 @@
-"""COCO instances: `annotations.json` beside `images/`; masks as compressed RLE, one annotation per component.
+"""COCO instances: `annotations.json` beside `images/`.
 
-pycocotools does the encoding, boxes and areas. Clean pictures are kept as negatives. `iscrowd` is 0: many trainers
-drop the rest.
+Written masks are compressed RLE, one annotation per component; pycocotools does the encoding, boxes and areas. Clean
+pictures are kept as negatives. `iscrowd` is 0: many trainers drop the rest.
 """
 
 import json
@@ -11,13 +11,20 @@ import numpy as np
 from pycocotools import mask as rle
 from skimage.measure import label as components
 
-from defectgen.formats.records import Writer
+from defectgen.formats.coco_json import FILE, IMAGES, read_annotations
+from defectgen.formats.records import Listing, Reader, Writer
 from defectgen.imaging.files import Mask, write_atomic, write_image
 from defectgen.manifest import Manifest, Row
 
 
-class Coco(Writer):
+class Coco(Reader, Writer):
     """The instance segmentation layout of the COCO data set."""
+
+    def recognises(self, root: Path) -> bool:
+        return (root / FILE).is_file()
+
+    def fill(self, listing: Listing) -> None:
+        read_annotations(listing)
 
     def write(self, synthetic: Manifest, clean: Manifest, out: Path) -> None:
         labels = synthetic.labels()
@@ -34,7 +41,7 @@ class Coco(Writer):
             for _, row in frame.iterrows():
                 number = len(images) + 1
                 name = f"{row['image_id']}.png"
-                write_image(out / "images" / name, manifest.read(row))
+                write_image(out / IMAGES / name, manifest.read(row))
                 images.append({"id": number, "file_name": name, "width": row["width"], "height": row["height"]})
                 for _, defect in defects.get(row["image_id"], synthetic.instances.iloc[:0]).iterrows():
                     for part in split_components(synthetic.read_mask(defect)):
@@ -43,7 +50,7 @@ class Coco(Writer):
                             | {"category_id": numbers[defect["label"]], "instance_id": defect["instance_id"]}
                         )
         content = {"images": images, "annotations": annotations, "categories": categories}
-        write_atomic(out / "annotations.json", json.dumps(content).encode())
+        write_atomic(out / FILE, json.dumps(content).encode())
 
 
 def split_components(mask: Mask) -> list[Mask]:

@@ -1,20 +1,21 @@
 """Class folders: `good/` and `<class>/` with pictures, `ground_truth/<class>/` with masks of the same stem.
 
-An optional `metadata.csv` (image_path, mask_path, label, group, split; the last two optional) replaces the naming
-rule: its rows are the pictures, paths relative to the folder.
+An optional `metadata.csv` replaces the naming rule: see `formats/rows.py`.
 """
 
-from os.path import normpath
+from collections import Counter, defaultdict
+from collections.abc import Sequence
 from pathlib import Path
+from unicodedata import normalize
 
-import pandas as pd
+from defectgen.errors import BadInput
+from defectgen.formats.labels import check_label
+from defectgen.formats.masks import MaskFile
+from defectgen.formats.records import Annotation, Listing, Reader, Record
+from defectgen.formats.rows import TABLE, read_rows
+from defectgen.formats.tree import Tree
+from defectgen.manifest import GOOD
 
-from defectgen.errors import UserError
-from defectgen.formats.records import Annotation, Reader, Record
-from defectgen.imaging.files import is_picture
-from defectgen.manifest import GOOD, SPLITS
-
-TABLE = "metadata.csv"
 MASKS = "ground_truth"
 
 
@@ -24,62 +25,69 @@ class Folders(Reader):
     def recognises(self, root: Path) -> bool:
         return (root / TABLE).is_file() or (root / GOOD).is_dir()
 
-    def read(self, root: Path) -> list[Record]:
-        if (root / TABLE).is_file():
-            return _read_table(root)
-        classes = sorted(path for path in root.iterdir() if path.is_dir() and path.name != MASKS)
-        return [record for folder in classes for record in read_class(folder, root / MASKS / folder.name)]
+    def fill(self, listing: Listing) -> None:
+        if listing.tree.mention(TABLE):
+            read_rows(listing)
+        else:
+            read_classes(listing, [name for name in listing.tree.folders if "/" not in name and name != MASKS])
 
 
-def read_class(folder: Path, masks: Path, split: str | None = None) -> list[Record]:
-    """The pictures of one class folder, each defective one paired by stem with `<stem>.*` or `<stem>_mask.*`."""
-    by_stem = {mask.stem.removesuffix("_mask"): mask for mask in pictures(masks)}
-    records = []
-    for image in pictures(folder):
-        annotations = []
-        if folder.name != GOOD:
-            if image.stem not in by_stem:
-                raise UserError(f"{image}: no mask {masks}/{image.stem}.png; draw one or move the picture to {GOOD}/")
-            annotations = [Annotation(folder.name, by_stem[image.stem])]
-        records.append(Record(image, str(image), annotations, split=split))
-    return records
+def read_classes(listing: Listing, folders: Sequence[str]) -> None:
+    """The pictures of class folders, each defective one with its mask from MASKS/<class>.
+
+    folders: names below the root; the last part of a name is the class.
+    """
+    shown = {folder: listing.tree.pictures(folder) for folder in folders}
+    counts: Counter[str] = Counter()
+    stems: dict[str, Counter[str]] = defaultdict(Counter)
+    for folder, images in shown.items():
+        counts[Path(folder).name] += len(images)
+        stems[Path(folder).name].update(map(_stem, images))
+    for folder, images in shown.items():
+        label = Path(folder).name
+        if not images:
+            listing.problems.warn(listing.root / folder, "a class folder without pictures", "fill it or remove it")
+        masks = _Masks(listing.tree, label)
+        for image in images:
+            listing.tree.claim(image)
+            try:
+                check_label(image, label, counts)
+                annotations = [] if label == GOOD else [Annotation(label, masks.of(image, stems[label]))]
+            except BadInput as error:
+                listing.problems.refuse(error, image)
+            else:
+                listing.records.append(Record(image, str(image), annotations))
 
 
-def pictures(folder: Path) -> list[Path]:
-    """Picture files of a folder, sorted by name; none where there is no folder."""
-    return sorted(path for path in folder.iterdir() if is_picture(path)) if folder.is_dir() else []
+class _Masks:
+    """The masks of a class by the name of their picture: `<stem>.*` or `<stem>_mask.*`."""
+
+    def __init__(self, tree: Tree, label: str) -> None:
+        self.tree, self.folder = tree, f"{MASKS}/{label}"
+        self.by_stem: dict[str, list[Path]] = defaultdict(list)
+        for mask in tree.pictures(self.folder):
+            self.by_stem[_stem(mask)].append(mask)
+
+    def of(self, image: Path, stems: Counter[str]) -> MaskFile:
+        """The one mask of a picture.
+
+        Raises:
+            BadInput: it has none, several, or shares it with another picture.
+        """
+        stem = _stem(image)
+        found = [mask for name in (stem, f"{stem}_mask") for mask in self.by_stem.get(name, [])]
+        for mask in found:
+            self.tree.claim(mask)
+        if stems[stem] > 1:
+            raise BadInput(image, f"{stems[stem]} pictures of its class are called {stem}", "rename one, and its mask")
+        if not found:
+            wanted = self.tree.root / self.folder / f"{image.stem}.png"
+            raise BadInput(image, f"no mask {wanted}", f"draw one or move the picture to {GOOD}/")
+        if len(found) > 1:
+            raise BadInput(image, f"two masks, {found[0].name} and {found[1].name}", "keep one of them")
+        return MaskFile(found[0])
 
 
-def _read_table(root: Path) -> list[Record]:
-    path = root / TABLE
-    try:
-        # Class names and groups are text whatever they look like: "012" and "no" stay as written.
-        frame = pd.read_csv(path, dtype=str, keep_default_na=False, index_col=False)
-    except ValueError as error:
-        reason = " ".join(str(error).split())
-        raise UserError(f"{path}: cannot be read ({reason}); save it as CSV with commas, in UTF-8") from None
-    missing = {"image_path", "mask_path", "label"} - set(frame.columns)
-    if missing:
-        raise UserError(f"{path}: no column {', '.join(sorted(missing))}; the header must name them")
-    first: dict[str, int] = {}
-    for number, image in enumerate(map(normpath, frame["image_path"]), 2):
-        if first.setdefault(image, number) != number:
-            raise UserError(f"{path} row {number}: {image} is in row {first[image]} already; keep one of them")
-    return [_row_record(root, f"{path} row {number}", row) for number, row in enumerate(frame.to_dict("records"), 2)]
-
-
-def _row_record(root: Path, where: str, row: dict[str, str]) -> Record:
-    label, mask, split = row["label"], row["mask_path"], row.get("split") or None
-    if label in ("", ".", "..") or set(label) & set("/\\"):
-        raise UserError(f"{where}: label {label!r}; name its class with a word that can name a folder")
-    if not row["image_path"]:
-        raise UserError(f"{where}: no image_path; name the picture or remove the row")
-    if label != GOOD and not mask:
-        raise UserError(f"{where}: a {label} without mask_path; name its mask or label it {GOOD}")
-    if split and split not in SPLITS:
-        raise UserError(f"{where}: split {split!r}; use one of {', '.join(SPLITS)}")
-    for name in filter(None, (row["image_path"], mask)):
-        if Path(name).is_absolute() or not (root / name).resolve().is_relative_to(root.resolve()):
-            raise UserError(f"{where}: {name} leaves the folder; use a path below {root}, relative to it")
-    annotations = [] if label == GOOD else [Annotation(label, root / mask)]
-    return Record(root / row["image_path"], where, annotations, row.get("group") or None, split)
+def _stem(path: Path) -> str:
+    """A file's name without its ending, as it is compared."""
+    return normalize("NFC", path.stem)

@@ -3,10 +3,10 @@
 Its own train/test split keeps every defect out of training, which is not what a generator needs: ingest splits anew.
 """
 
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
-from defectgen.formats.folders import MASKS, read_class
-from defectgen.formats.records import Reader, Record, Writer
+from defectgen.formats.folders import MASKS, read_classes
+from defectgen.formats.records import Listing, Reader, Writer
 from defectgen.imaging.files import write_image, write_mask
 from defectgen.manifest import GOOD, Manifest
 
@@ -17,11 +17,10 @@ class MVTec(Reader, Writer):
     def recognises(self, root: Path) -> bool:
         return (root / "train" / GOOD).is_dir()
 
-    def read(self, root: Path) -> list[Record]:
+    def fill(self, listing: Listing) -> None:
         # Defects stand under test as published, under train as written here.
-        parts = [root / part for part in ("train", "test") if (root / part).is_dir()]
-        folders = [folder for part in parts for folder in sorted(part.iterdir()) if folder.is_dir()]
-        return [record for folder in folders for record in read_class(folder, root / MASKS / folder.name)]
+        folders = [PurePosixPath(name) for name in listing.tree.folders]
+        read_classes(listing, [str(folder) for folder in folders if str(folder.parent) in ("train", "test")])
 
     def write(self, synthetic: Manifest, clean: Manifest, out: Path) -> None:
         """`train/good` holds the clean training pictures, `train/<class>` the synthetic ones with their masks.

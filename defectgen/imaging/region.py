@@ -9,7 +9,8 @@ from scipy import ndimage
 from skimage.filters import threshold_otsu
 
 from defectgen.errors import UserError
-from defectgen.imaging.files import Mask, Pixels, is_picture, read_mask
+from defectgen.imaging.files import Mask, Pixels, is_picture
+from defectgen.imaging.read import read_mask
 
 CONTRAST = 5.0  # a part differs from the border this many times as much as the ground does; noise and shading reach 4
 FAINTEST = 0.001  # a smaller difference, as a share of the brightness range, is rounding

@@ -82,7 +82,7 @@ class Curves(Logger):
         figures = {key: value for key, value in metrics.items() if key != "epoch"}
         done = (step or 0) + 1  # Lightning counts the step that is running, sheets and checkpoints those done
         with self.path.open("a") as file:
-            file.write(json.dumps({"step": done, **figures}) + "\n")
+            file.write("\n" + json.dumps({"step": done, **figures}))  # a line cut short must not spoil this one
         tracking.log_metrics(figures, done)
 
     def log_hyperparams(self, *arguments: Any, **keywords: Any) -> None:
@@ -90,10 +90,13 @@ class Curves(Logger):
 
 
 def read_curves(path: Path) -> dict[str, dict[int, float]]:
-    """Figure -> step -> value of a curves.jsonl; a resumed step's newer value wins."""
+    """Figure -> step -> value of a curves.jsonl; a resumed step's newer value wins, a line cut short is left out."""
     curves: dict[str, dict[int, float]] = {}
     for line in path.read_text().splitlines() if path.is_file() else []:
-        figures = json.loads(line)
+        try:
+            figures = json.loads(line)
+        except ValueError:
+            continue
         step = figures.pop("step")
         for name, value in figures.items():
             curves.setdefault(name, {})[step] = value

@@ -88,7 +88,7 @@ def load_weights(folder: Path, network: nn.Module, config: dict[str, Any]) -> st
     """
     digest = hashlib.sha256((folder / WEIGHTS).read_bytes()).hexdigest()
     if digest != config["weights_sha256"]:
-        raise UserError(f"{folder / WEIGHTS}: not the weights {CONFIG} names; train again or restore the file")
+        raise UserError(f"{folder / WEIGHTS}: not the weights {CONFIG} names; {_mend(folder)}")
     network.load_state_dict(load_file(folder / WEIGHTS))
     network.eval()
     return digest
@@ -103,7 +103,12 @@ def usable(folder: Path) -> Iterator[None]:
         raise
     except Exception as error:  # files from elsewhere can be wrong in every way there is
         reason = " ".join(str(error).split())[:200]
-        raise UserError(f"{folder}: not a usable checkpoint ({reason}); train again") from None
+        raise UserError(f"{folder}: not a usable checkpoint ({reason}); {_mend(folder)}") from None
+
+
+def _mend(folder: Path) -> str:
+    """The training is done, and what it went on from is still there: started again it only writes the folder."""
+    return f"restore it, or delete {folder.parent / 'done.json'} and run again to have it written anew"
 
 
 def describe(part: object) -> dict[str, Any]:

@@ -9,13 +9,16 @@ from pathlib import Path
 
 import lightning
 import torch
-from lightning.pytorch.callbacks import Callback, ModelCheckpoint
+from lightning.pytorch.callbacks import Callback
 
 from defectgen.imaging.files import write_atomic
 from defectgen.learn.callbacks import Curves, PatchProgress
 from defectgen.learn.data import PatchData
 from defectgen.learn.module import DiffusionModule
 from defectgen.learn.precision import Precision
+from defectgen.learn.resume import BEST, LAST, AtomicCheckpoints, MovableCheckpoint, StopAtStep, load, start_from
+from defectgen.outputs import Stopwatch
+from defectgen.stopping import Postponed
 
 TIMED = 4  # steps that are timed to turn minutes into steps
 ACCELERATORS = ("cpu", "cuda")  # by whether there is one; Apple's has no float64
@@ -54,41 +57,46 @@ def fit(
     """Train on every example of the data once, validating every so many steps, and
     leave the module with the averaged weights of the lowest validation loss.
 
-    Goes on from `folder`/resume/last.ckpt where there is one. Without validation patches the last weights are kept.
+    Goes on from the files in `folder`/resume where there are any. Without validation patches the last weights are kept.
 
     Raises:
-        KeyboardInterrupt: the training was interrupted; it can be resumed.
+        KeyboardInterrupt: it was asked to stop, by Ctrl-C or SIGTERM, and has saved the step it was at.
+        UserError: the files to go on from are damaged.
     """
     resume = folder / "resume"
     validated = bool(data.validation)
     steps = len(data.train) // data.batch
+    every = min(every, steps)
     # Both save when a validation has ended, and last keeps best's memory: it has to come after it.
-    best = ModelCheckpoint(resume, "best", monitor="val/loss", enable_version_counter=False)
-    latest = ModelCheckpoint(
-        resume, "last", every_n_train_steps=None if validated else every, enable_version_counter=False
+    best = MovableCheckpoint(resume, Path(BEST).stem, monitor="val/loss", enable_version_counter=False)
+    latest = MovableCheckpoint(
+        resume, Path(LAST).stem, every_n_train_steps=None if validated else every, enable_version_counter=False
     )
+    postponed = Postponed()
+    stop = StopAtStep(postponed, resume / LAST, every if validated else None)
     _quieten()
     trainer = lightning.Trainer(
         max_epochs=1,
         max_steps=steps,
-        val_check_interval=min(every, steps),
+        val_check_interval=every,
         num_sanity_val_steps=0,
         precision=precision,
         accelerator=ACCELERATORS[torch.cuda.is_available()],
         gradient_clip_val=1.0,
-        callbacks=[PatchProgress(data.batch), *callbacks, *([best] if validated else []), latest],
+        callbacks=[PatchProgress(data.batch), *callbacks, *([best] if validated else []), latest, stop],
+        plugins=[AtomicCheckpoints(Stopwatch(folder).keep)],
         logger=Curves(folder / "curves.jsonl"),
         log_every_n_steps=10,
         enable_model_summary=False,
         default_root_dir=folder,
     )
-    last = resume / "last.ckpt"
-    try:
-        trainer.fit(module, datamodule=data, ckpt_path=last if last.is_file() else None, weights_only=True)
-    except SystemExit:  # what Lightning makes of Ctrl-C and SIGTERM
-        raise KeyboardInterrupt from None
+    with postponed:
+        try:
+            trainer.fit(module, datamodule=data, ckpt_path=start_from(resume, module), weights_only=True)
+        except SystemExit:  # what Lightning makes of a KeyboardInterrupt
+            raise KeyboardInterrupt from None
     if validated:
-        module.load_state_dict(torch.load(best.best_model_path, weights_only=True)["state_dict"])
+        module.load_state_dict(load(resume / BEST, module)["state_dict"])
 
 
 def _quieten() -> None:

@@ -13,7 +13,8 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from defectgen.attempt import REACH
-from defectgen.imaging.files import Mask, read_image, read_mask, to_float
+from defectgen.imaging.files import Mask, to_float
+from defectgen.imaging.read import read_image, read_mask
 from defectgen.imaging.region import grow
 from defectgen.imaging.sheet import Rgb
 from defectgen.imaging.square import Square, shrink_mask

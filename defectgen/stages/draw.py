@@ -12,7 +12,8 @@ from defectgen.drawing.families import FAMILIES
 from defectgen.drawing.plate import BrushedPlate
 from defectgen.drawing.product import Product
 from defectgen.errors import UserError
-from defectgen.formats.folders import MASKS, TABLE
+from defectgen.formats.folders import MASKS
+from defectgen.formats.rows import TABLE
 from defectgen.imaging.files import write_atomic, write_image, write_mask
 from defectgen.manifest import GOOD
 

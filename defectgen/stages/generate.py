@@ -2,7 +2,7 @@
 
 import json
 import time
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -22,8 +22,10 @@ from defectgen.imaging.files import write_atomic
 from defectgen.learn.checkpoint import CHECKPOINT, load_checkpoint
 from defectgen.learn.inpaint import Inpainter
 from defectgen.manifest import Manifest, write_table
+from defectgen.outputs import Stopwatch
 from defectgen.quality.gates import Filled, Gate, Spilled
 from defectgen.select import select
+from defectgen.shards import is_drawn, shard_path
 from defectgen.source import PLAN, Source
 
 
@@ -62,23 +64,31 @@ def generate(
     dropped = len(checkpoint.spec.classes)
     inpainter = Inpainter(checkpoint.denoiser, trajectory, dropped, solver, guides, checkpoint.precision)
     attempts = Attempts(out, source, inpainter, checkpoint, gates, rows)
-    seconds: dict[str, float] = defaultdict(float)
-    with tqdm(total=len(rows), desc="generate", unit="defect", disable=None) as bar:
-        for number, shard in rows.groupby("shard"):
-            done = out / f"shards/{number:05d}.parquet"
-            if not done.is_file():
-                write_table(done, attempts.draw(shard, seconds))
-            bar.update(len(shard))
+    drawn = _draw(out, rows, attempts)
     start = time.perf_counter()
-    drawn = pd.concat([pd.read_parquet(path) for path in sorted((out / "shards").glob("*.parquet"))])
-    manifest = select(out, source, rows, drawn)
-    seconds["select"] = time.perf_counter() - start
-    write_atomic(out / "seconds.json", json.dumps(dict(seconds)).encode())
+    seconds = drawn.filter(like="seconds_")
+    manifest = select(out, source, rows, drawn.drop(columns=seconds))
+    spent = {name.removeprefix("seconds_"): float(total) for name, total in seconds.sum().items()}
+    spent["select"] = time.perf_counter() - start
+    write_atomic(out / "seconds.json", json.dumps(spent).encode())
     _summarise(manifest, rows)
     digest = manifest.save()
     counts = manifest.accepted()["label"].value_counts().to_dict()
     tracking.log_data_set(f"{ingest.name} synthetic", out, digest, "synthetic", counts)
     return digest
+
+
+def _draw(out: Path, rows: pd.DataFrame, attempts: Attempts) -> pd.DataFrame:
+    """The attempts of all rows, drawn shard by shard where they are not yet."""
+    watch, shards = Stopwatch(out), {int(number): shard for number, shard in rows.groupby("shard")}
+    missing = {number: shard for number, shard in shards.items() if not is_drawn(out, number, shard)}
+    done = len(rows) - sum(map(len, missing.values()))
+    with tqdm(total=len(rows), initial=done, desc="generate", unit="defect", disable=None) as bar:
+        for number, shard in missing.items():
+            write_table(shard_path(out, number), attempts.draw(shard))
+            watch.keep()
+            bar.update(len(shard))
+    return pd.concat([pd.read_parquet(shard_path(out, number)) for number in shards])
 
 
 def _trajectory(asked: Schedule | None, trained: Schedule, steps: int, jump: int, repeats: int) -> Tensor:

@@ -1,25 +1,30 @@
-"""ingest: read a source folder, copy it into a manifest, find the legal regions, assign the splits once."""
+"""ingest: read a source folder, copy it into a manifest, find the legal regions, assign the splits once.
 
+Pictures that cannot be used are left out, each named once; where they are too many nothing is made of the others.
+"""
+
+import shlex
 from collections import Counter
 from pathlib import Path
-from typing import Literal
+from unicodedata import normalize
 
-import cv2
-import numpy as np
 import pandas as pd
+from jsonargparse.typing import ClosedUnitInterval
 from tqdm import tqdm
 
 from defectgen import tracking
-from defectgen.errors import UserError
-from defectgen.formats import READERS
-from defectgen.formats.folders import TABLE
-from defectgen.formats.records import Reader
-from defectgen.imaging.files import Mask, Pixels, pixel_hash, read_image, read_mask, write_image, write_mask
-from defectgen.imaging.region import Legal, Whole, grow
+from defectgen.checks.picture import Sample, examine
+from defectgen.checks.together import Seen, refuse_contradictions, torn_splits
+from defectgen.errors import BadInput, UserError
+from defectgen.formats import Layout, list_pictures
+from defectgen.formats.records import Listing
+from defectgen.imaging.files import Mask, pixel_hash, write_image, write_mask
+from defectgen.imaging.region import Legal, Whole
 from defectgen.manifest import GOOD, IMAGES, INSTANCES, SPLITS, Manifest, Row, image_row, make_id, mask_row, table
+from defectgen.problems import Problem, printable
 from defectgen.splits import Fractions, assign_splits, merge_groups
 
-JOIN = 0.02  # fragments nearer than this share of the picture's diagonal are one defect
+PRINTED = 20  # pictures left out that are named on the screen; all are in problems.csv
 
 
 def ingest(
@@ -28,41 +33,33 @@ def ingest(
     seed: int,
     *,
     source: Path,
-    layout: Literal["auto", "mvtec", "folders"] = "auto",
+    layout: Layout = "auto",
     fractions: Fractions = Fractions(),  # noqa: B008 - frozen
     legal: Legal = Whole(),  # noqa: B008 - stateless
+    tolerate: ClosedUnitInterval = 0.05,
 ) -> str:
     """Turn a folder of real pictures into the data set's first manifest.
 
     Args:
-        out: folder the manifest is written to.
+        out: folder the manifest is written to, and what was found wrong: problems.csv.
         name: name of the product, part of every id.
         seed: decides which group falls into which split.
         source: folder of pictures and masks.
         layout: how `source` is laid out; `auto` looks.
         fractions: share of each split.
         legal: where on a picture a defect may lie.
+        tolerate: share of the pictures that may be unusable and are left out; one more and it fails.
     """
-    records = _reader(source, layout).read(source)
-    if not records:
-        raise UserError(f"{source}: no pictures found; put clean ones into {source}/{GOOD}")
-    images: list[Row] = []
-    instances: list[Row] = []
-    for record in tqdm(records, desc="ingest", unit="picture", disable=None):
-        pixels = read_image(record.image)
-        masks = [(annotation.label, _fitting_mask(annotation.mask, pixels)) for annotation in record.annotations]
-        image_id = make_id(name, record.image.relative_to(source).as_posix())
-        write_image(out / f"images/{image_id}.png", pixels)
-        row = image_row(image_id, f"images/{image_id}.png", pixels, record.split or "", record.group or image_id)
-        region = _write_legal(legal(pixels, record.image), image_id, out)
-        images.append(row | {"source_path": str(record.image)} | region)
-        for annotation, (label, mask) in enumerate(masks):
-            for number, part in enumerate(split_defects(mask)):
-                instance_id = make_id(image_id, annotation, number)
-                write_mask(out / f"masks/{instance_id}.png", part)
-                instances.append(mask_row(instance_id, image_id, label, f"masks/{instance_id}.png", part))
-    manifest = Manifest(out, table(images, IMAGES), table(instances, INSTANCES))
-    manifest.images["group"] = merge_groups(list(manifest.images["group"]), list(manifest.images["image_sha256"]))
+    listing = list_pictures(source, layout)
+    seen, images, instances = _copy(listing, out, name, legal)
+    refuse_contradictions(seen, listing.problems)
+    listing.problems.save(out / "problems.csv")
+    lost = listing.problems.lost()
+    kept = [one for one in seen if printable(one.record.image) not in lost]
+    _leave_out(lost, len(kept), tolerate, source)
+    for tear in torn_splits(kept):
+        raise tear
+    manifest = _manifest(out, images, instances, kept)
     manifest.images["split"] = _splits(manifest, fractions, seed)
     digest = manifest.save()
     tracking.log_data_set(name, out, digest, "real", manifest.instances["label"].value_counts().to_dict())
@@ -70,31 +67,40 @@ def ingest(
     return digest
 
 
-def split_defects(mask: Mask) -> list[Mask]:
-    """The separate defects of one mask: fragments within JOIN of each other stay together."""
-    reach = JOIN * np.hypot(*mask.shape) / 2
-    count, numbered = cv2.connectedComponents(grow(mask, reach).astype(np.uint8))
-    return [mask & (numbered == number) for number in range(1, count)]
+def _copy(listing: Listing, out: Path, name: str, legal: Legal) -> tuple[list[Seen], list[Row], list[Row]]:
+    """Write every picture that can be used by itself, its masks and its legal region; their rows of both tables."""
+    seen: list[Seen] = []
+    images: list[Row] = []
+    instances: list[Row] = []
+    for record in tqdm(listing.records, desc="ingest", unit="picture", disable=None):
+        try:
+            sample = examine(record, listing.problems)
+        except BadInput as error:
+            listing.problems.refuse(error, record.image)
+            continue
+        image_id = make_id(name, normalize("NFC", record.image.relative_to(listing.root).as_posix()))
+        region = _write_legal(legal(sample.pixels, record.image), image_id, out)
+        images.append(_write_picture(sample, image_id, out) | region)
+        instances += _write_defects(sample, image_id, out)
+        seen.append(Seen.of(sample, images[-1]["image_sha256"]))
+    return seen, images, instances
 
 
-def _reader(source: Path, layout: str) -> Reader:
-    if not source.is_dir():
-        raise UserError(f"{source}: no such folder; set ingest.source")
-    if layout != "auto":
-        return READERS[layout]
-    for reader in READERS.values():
-        if reader.recognises(source):
-            return reader
-    raise UserError(f"{source}: neither {GOOD}/ with class folders, {TABLE} nor MVTec AD; see the README")
+def _write_picture(sample: Sample, image_id: str, out: Path) -> Row:
+    path, record = f"images/{image_id}.png", sample.record
+    write_image(out / path, sample.pixels)
+    row = image_row(image_id, path, sample.pixels, record.split or "", record.group or image_id)
+    return row | {"source_path": str(record.image)}
 
 
-def _fitting_mask(path: Path, pixels: Pixels) -> Mask:
-    mask = read_mask(path)
-    if mask.shape != pixels.shape[:2]:
-        raise UserError(f"{path}: {mask.shape} does not fit its picture {pixels.shape[:2]}; draw it anew")
-    if not mask.any():
-        raise UserError(f"{path}: empty mask; draw the defect or move its picture to {GOOD}/")
-    return mask
+def _write_defects(sample: Sample, image_id: str, out: Path) -> list[Row]:
+    rows = []
+    for defect in sample.defects:
+        instance_id = make_id(image_id, defect.annotation, defect.number)
+        path = f"masks/{instance_id}.png"
+        write_mask(out / path, defect.mask)
+        rows.append(mask_row(instance_id, image_id, defect.label, path, defect.mask))
+    return rows
 
 
 def _write_legal(region: Mask | None, image_id: str, out: Path) -> Row:
@@ -106,17 +112,42 @@ def _write_legal(region: Mask | None, image_id: str, out: Path) -> Row:
     return {"legal_path": path, "legal_sha256": pixel_hash(region)}
 
 
+def _leave_out(lost: dict[str, Problem], kept: int, tolerate: float, source: Path) -> None:
+    """Name what is left out.
+
+    Raises:
+        UserError: it is too much.
+    """
+    command = f"`defectgen validate {shlex.quote(str(source))}` names them all"
+    if not kept or len(lost) > tolerate * (kept + len(lost)):
+        first = next(iter(lost.values()))
+        many = f"{len(lost)} of {kept + len(lost)} pictures cannot be used, ingest.tolerate is {tolerate:g}"
+        raise UserError(f"{source}: {many}; {command}; the first: {first}")
+    for problem in list(lost.values())[:PRINTED]:
+        print(f"  left out: {problem}")
+    if len(lost) > PRINTED:
+        print(f"  left out: {len(lost) - PRINTED} more; {command}")
+
+
+def _manifest(out: Path, images: list[Row], instances: list[Row], kept: list[Seen]) -> Manifest:
+    """The tables of what is kept; what was written of other pictures before they were found out is deleted."""
+    paths = {str(one.record.image) for one in kept}
+    ids = {row["image_id"] for row in images if row["source_path"] in paths}
+    for row in images + instances:
+        if row["image_id"] not in ids:
+            for column in ("image_path", "legal_path", "mask_path"):
+                if row.get(column):
+                    (out / row[column]).unlink(missing_ok=True)
+    used = [[row for row in rows if row["image_id"] in ids] for rows in (images, instances)]
+    manifest = Manifest(out, table(used[0], IMAGES), table(used[1], INSTANCES))
+    manifest.images["group"] = merge_groups(list(manifest.images["group"]), list(manifest.images["image_sha256"]))
+    return manifest
+
+
 def _splits(manifest: Manifest, fractions: Fractions, seed: int) -> pd.Series:
-    """The supplied split where every picture has one, else a stratified one by group."""
+    """The supplied split where there is one, else a stratified one by group."""
     images = manifest.images
-    supplied = images["split"] != ""
-    if supplied.any() and not supplied.all():
-        raise UserError(f"{images.loc[~supplied, 'source_path'].iloc[0]}: no split, others have one; fill the column")
-    if supplied.all():
-        torn = images.groupby("group")["split"].nunique()
-        if (torn > 1).any():
-            paths = images[images["group"] == torn.idxmax()].drop_duplicates("split")["source_path"]
-            raise UserError(f"{paths.iloc[0]} and {paths.iloc[1]}: one group or content in two splits; mend the table")
+    if (images["split"] != "").all():
         return images["split"]
     first = manifest.instances.drop_duplicates("image_id").set_index("image_id")["label"].to_dict()
     labels = pd.Series([first.get(image_id, GOOD) for image_id in images["image_id"]], images.index, name="label")

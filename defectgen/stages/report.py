@@ -11,7 +11,8 @@ from urllib.parse import quote
 import pandas as pd
 
 from defectgen import tracking
-from defectgen.imaging.files import read_image, write_atomic, write_image
+from defectgen.imaging.files import write_atomic, write_image
+from defectgen.imaging.read import read_image
 from defectgen.imaging.sheet import sheet
 from defectgen.learn.callbacks import read_curves
 from defectgen.learn.checkpoint import CHECKPOINT

@@ -12,7 +12,7 @@ from defectgen.drawing.part import PaintedPart
 from defectgen.drawing.plate import BrushedPlate
 from defectgen.errors import UserError
 from defectgen.formats.folders import Folders
-from defectgen.imaging.files import read_image, read_mask
+from defectgen.imaging.read import read_image, read_mask
 from defectgen.stages.draw import draw
 
 SMALL = BrushedPlate(size=96)
@@ -78,7 +78,7 @@ def test_a_group_holds_one_label(drawn: tuple[Path, str]) -> None:
 
 
 def test_reads_back_as_a_source_folder(drawn: tuple[Path, str]) -> None:
-    records = Folders().read(drawn[0])
+    records = Folders().read(drawn[0]).records
     assert len(records) == 7 + 3 * len(FAMILIES)
     assert {annotation.label for record in records for annotation in record.annotations} == set(FAMILIES)
 

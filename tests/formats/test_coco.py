@@ -11,7 +11,7 @@ from pycocotools.coco import COCO
 from small import disc, real_manifest, synthetic_manifest
 
 from defectgen.formats.coco import Coco, annotation, split_components
-from defectgen.imaging.files import read_image
+from defectgen.imaging.read import read_image
 from defectgen.manifest import Manifest
 
 

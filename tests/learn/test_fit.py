@@ -1,13 +1,7 @@
 """A training learns, is averaged as promised, keeps its best weights, and a killed one ends where a whole one does."""
 
-import signal
-from pathlib import Path
-from typing import NamedTuple
-
 import pytest
 import torch
-from lightning import LightningModule, Trainer
-from lightning.pytorch.callbacks import Callback
 from training import (
     BATCH,
     STEPS,
@@ -17,6 +11,7 @@ from training import (
     SpoilFrom,
     Training,
     Weights,
+    Whole,
     assert_close,
     assert_same,
     averages,
@@ -25,43 +20,8 @@ from training import (
 
 from defectgen.diffusion.noise import Cosine
 from defectgen.learn.callbacks import SampleSheet, read_curves
-from defectgen.learn.data import PatchData, Patches
+from defectgen.learn.data import PatchData
 from defectgen.learn.fit import steps_for
-from defectgen.manifest import Manifest
-from defectgen.spec import DataSpec
-
-
-@pytest.fixture(scope="module")
-def small(manifest: Manifest, spec: DataSpec) -> tuple[Patches, Patches]:
-    """The drawn patches of train and val at 16 px."""
-    both = Patches(manifest, spec, "train"), Patches(manifest, spec, "val")
-    for patches in both:
-        patches.pictures = [picture.reshape(1, 16, 4, 16, 4).mean(axis=(2, 4)) for picture in patches.pictures]
-        patches.masks = {n: mask.reshape(16, 4, 16, 4).max(axis=(1, 3)) for n, mask in patches.masks.items()}
-    return both
-
-
-class Whole(NamedTuple):
-    """A training nobody interrupted."""
-
-    diary: Diary
-    weights: Weights
-
-
-@pytest.fixture(scope="module")
-def whole(small: tuple[Patches, Patches], tmp_path_factory: pytest.TempPathFactory) -> dict[bool, Whole]:
-    """One with validation patches, one without: they keep their best and their last weights."""
-    runs = {}
-    for validated in (True, False):
-        diary = Diary()
-        module = Training(small, tmp_path_factory.mktemp("whole")).run(diary, validated=validated)
-        runs[validated] = Whole(diary, weights_of(module))
-    return runs
-
-
-@pytest.fixture
-def training(small: tuple[Patches, Patches], tmp_path: Path) -> Training:
-    return Training(small, tmp_path)
 
 
 def test_training_learns(training: Training) -> None:
@@ -185,25 +145,6 @@ def test_minutes_become_steps_once_and_leave_the_network_as_it_was(training: Tra
     assert steps_for(0.01, module, PatchData(data.train, None, 10**9), "32-true", memory) == steps, "remembered"
 
 
-class Interrupt(Callback):
-    """Ctrl-C or SIGTERM in the fifth step."""
-
-    def __init__(self, what: object) -> None:
-        self.what = what
-
-    def on_train_batch_end(self, trainer: Trainer, module: LightningModule, *rest: object) -> None:
-        if trainer.global_step == 5:
-            if self.what is signal.SIGTERM:
-                signal.raise_signal(signal.SIGTERM)
-            raise KeyboardInterrupt
-
-
-@pytest.mark.parametrize("what", ["ctrl-c", signal.SIGTERM])
-def test_an_interrupt_reaches_the_command_line(training: Training, what: object) -> None:
-    with pytest.raises(KeyboardInterrupt):
-        training.run(Interrupt(what))
-
-
 def test_a_killed_training_goes_on_from_its_last_validation_even_if_that_was_a_bad_one(training: Training) -> None:
     with pytest.raises(Killed):
         training.run(KillAfter(7), SpoilFrom(3))
@@ -220,6 +161,16 @@ def test_a_finished_training_is_not_trained_again(
     again = Diary()
     assert_same(training.run(again, validated=validated), whole[validated].weights)
     assert again.began == []
+
+
+def test_a_line_of_the_curves_that_was_cut_short_spoils_no_other(training: Training) -> None:
+    """By a full disk, say."""
+    with pytest.raises(Killed):
+        training.run(KillAfter(5))
+    with (training.folder / "curves.jsonl").open("a") as file:
+        file.write('\n{"step": 5, "train/lo')
+    training.run()
+    assert list(training.curve()) == [2, 4, 6, 8]
 
 
 def test_curves_count_steps_like_the_sheets(training: Training) -> None:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from lightning import LightningModule, Trainer
@@ -103,6 +103,13 @@ class Training:
 
     def curve(self, name: str = "val/loss") -> dict[int, float]:
         return read_curves(self.folder / "curves.jsonl")[name]
+
+
+class Whole(NamedTuple):
+    """A training nobody interrupted."""
+
+    diary: Diary
+    weights: Weights
 
 
 def weights_of(module: LightningModule) -> Weights:

@@ -19,7 +19,7 @@ from defectgen.diffusion.noise import Cosine, Karras
 from defectgen.diffusion.solve import DPMSolver2M
 from defectgen.drawing.part import PaintedPart
 from defectgen.errors import UserError
-from defectgen.imaging.files import read_mask
+from defectgen.imaging.read import read_mask
 from defectgen.imaging.region import Foreground
 from defectgen.imaging.square import Square
 from defectgen.learn.checkpoint import save_checkpoint

@@ -1,6 +1,8 @@
 """ingest: every layout and kind of picture comes in as it is, every fault is named before anything half is left."""
 
+import json
 from pathlib import Path
+from unicodedata import normalize
 
 import cv2
 import numpy as np
@@ -8,10 +10,13 @@ import pandas as pd
 import pytest
 from small import csv_rows, disc, picture, write_classes, write_csv
 
-from defectgen.imaging.files import read_mask, write_image, write_mask
+from defectgen.checks.picture import split_defects
+from defectgen.formats.coco import annotation
+from defectgen.imaging.files import write_image, write_mask
+from defectgen.imaging.read import read_mask
 from defectgen.imaging.region import Foreground, Legal, RegionImages, Whole, grow
 from defectgen.manifest import Manifest
-from defectgen.stages.ingest import ingest, split_defects
+from defectgen.stages.ingest import ingest
 
 COUNTS = {"good": 8, "crack": 4, "dent": 4}
 
@@ -77,6 +82,52 @@ def test_mvtec_is_split_anew(tmp_path: Path) -> None:
     assert set(defective["split"]) == {"train", "val", "test", "reserve"}
 
 
+def test_coco_with_groups(tmp_path: Path) -> None:
+    source = tmp_path / "source"
+    shown = {
+        "a.png": [],
+        "b.png": [("pit", disc(20, 20, 6))],
+        "c.png": [("pit", disc(12, 12, 5)), ("no", disc(45, 30, 8))],
+    }
+    images, annotations = [], []
+    for number, (name, defects) in enumerate(shown.items(), 1):
+        write_image(source / "images" / name, picture(number, channels=3))
+        images.append({"id": number, "file_name": name, "width": 64, "height": 48})
+        for label, mask in defects:
+            category = {"pit": 1, "no": 2}[label]
+            annotations.append(
+                {"id": len(annotations), "image_id": number, "category_id": category, **annotation(mask)}
+            )
+    categories = [{"id": 1, "name": "pit"}, {"id": 2, "name": "no"}]
+    content = {"images": images, "annotations": annotations, "categories": categories}
+    (source / "annotations.json").write_text(json.dumps(content))
+    (source / "groups.csv").write_text("file_name,group\na.png,07\nb.png,07\n")
+    manifest = _ingest(source, tmp_path / "out")
+    rows = _by_source(manifest, source)
+    assert list(rows.loc[["images/a.png", "images/b.png"], "group"]) == ["07", "07"]
+    assert rows["group"].nunique() == 2 and set(rows["channels"]) == {3}
+    names = rows.reset_index().set_index("image_id")["index"]
+    found = [
+        (names[row["image_id"]][7:], row["label"], manifest.read_mask(row)) for _, row in manifest.instances.iterrows()
+    ]
+    for name, defects in shown.items():
+        mine = {label: mask for other, label, mask in found if other == name}
+        assert set(mine) == {label for label, _ in defects}
+        assert all(np.array_equal(mine[label], mask) for label, mask in defects)
+
+
+def test_ids_do_not_depend_on_how_a_disk_writes_unicode(tmp_path: Path) -> None:
+    digests = set()
+    for form in ("NFC", "NFD"):
+        for folder in ("good", "öl", "ground_truth/öl"):
+            write_image(
+                tmp_path / form / normalize(form, folder) / normalize(form, "prüfling ß.png"), picture(len(folder))
+            )
+        write_mask(tmp_path / form / normalize(form, "ground_truth/öl/prüfling ß.png"), disc(20, 20, 5))
+        digests.add(_ingest(tmp_path / form, tmp_path / f"out-{form}").digest())
+    assert len(digests) == 1
+
+
 @pytest.mark.parametrize(("channels", "depth"), [(1, 8), (3, 8), (1, 16), (3, 16)])
 def test_pixels_are_kept_as_they_are(tmp_path: Path, channels: int, depth: int) -> None:
     pixels = picture(7, (20, 30), channels, depth)
@@ -105,7 +156,6 @@ def test_an_empty_group_is_a_group_of_its_own(tmp_path: Path) -> None:
     assert _ingest(source, tmp_path / "out").images["group"].is_unique
 
 
-@pytest.mark.filterwarnings("ignore:Length of header")
 def test_a_comma_too_many_at_every_line_does_not_shift_the_columns(tmp_path: Path) -> None:
     source = tmp_path / "source"
     write_csv(source, csv_rows(source))

@@ -1,14 +1,16 @@
 """ingest: every fault of a source folder is one line that says where and what to do, and nothing half is left."""
 
+import csv
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
-from small import SHAPE, csv_rows, disc, one_line, write_classes, write_csv
+from small import SHAPE, csv_rows, disc, one_line, picture, write_classes, write_csv
 
 from defectgen.errors import UserError
-from defectgen.imaging.files import write_mask
+from defectgen.imaging.files import write_image, write_mask
+from defectgen.manifest import Manifest
 from defectgen.stages.ingest import ingest
 
 
@@ -50,7 +52,7 @@ FAULTS: dict[str, tuple[Break, list[str]]] = {
     ),
     "mask of another size": (
         lambda s: write_mask(s / "ground_truth/dent/002.png", disc(9, 9, 5, (48, 63))),
-        ["ground_truth/dent/002.png", "(48, 63)", "(48, 64)"],
+        ["ground_truth/dent/002.png", "63 x 48 pixels, its picture has 64 x 48"],
     ),
     "broken picture": (lambda s: (s / "good/000.png").write_bytes(b"no picture") and None, ["good/000.png"]),
     "no pictures": (lambda s: [path.unlink() for path in s.rglob("*.png")] and None, ["source", "no pictures", "good"]),
@@ -93,8 +95,90 @@ def test_an_absolute_path_inside_the_folder_is_refused_too(tmp_path: Path, monke
 
 
 def test_unknown_folders_and_layouts_are_named(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match=r"nowhere: no such folder; set ingest\.source"):
+    with pytest.raises(UserError, match=r"nowhere: no such folder; correct the path"):
         ingest(tmp_path / "out", "tile", 0, source=tmp_path / "nowhere")
     (tmp_path / "photos").mkdir()
     with pytest.raises(UserError, match=r"photos: neither good/ .* nor MVTec AD"):
         ingest(tmp_path / "out", "tile", 0, source=tmp_path / "photos")
+    write_classes(tmp_path / "photos", {"good": 1})
+    (tmp_path / "photos/annotations.json").write_text("{}")
+    with pytest.raises(UserError, match="photos: looks like folders and like coco; say which in `layout`"):
+        ingest(tmp_path / "out", "tile", 0, source=tmp_path / "photos")
+    with pytest.raises(UserError, match="no list of images"):
+        ingest(tmp_path / "out", "tile", 0, source=tmp_path / "photos", layout="coco")
+    ingest(tmp_path / "out", "tile", 0, source=tmp_path / "photos", layout="folders")
+
+
+BAD = ("good/001.png", "crack/002.png", "dent/000.png")
+
+
+def _spoil(source: Path) -> None:
+    """Make the pictures of BAD unusable: truncated, without a mask, with an empty one."""
+    path = source / BAD[0]
+    path.write_bytes(path.read_bytes()[:-300])
+    (source / "ground_truth" / BAD[1]).unlink()
+    write_mask(source / "ground_truth" / BAD[2], np.zeros(SHAPE, bool))
+
+
+def test_bad_pictures_are_left_out_as_if_they_were_not_there(
+    source: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    _spoil(source)
+    digest = ingest(tmp_path / "a", "tile", 0, source=source, tolerate=0.2)
+    printed = capsys.readouterr().out
+    assert [printed.count(f"left out: {source}/{name}") for name in (*BAD[:2], f"ground_truth/{BAD[2]}")] == [1, 1, 1]
+    with (tmp_path / "a/problems.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert [(row["severity"], Path(row["file"]).name) for row in rows] == [
+        ("error", "002.png"),
+        ("error", "001.png"),
+        ("error", "000.png"),
+    ]
+    assert all(row["what"] and row["mend"] for row in rows)
+    for name in BAD:
+        (source / name).unlink()
+    assert ingest(tmp_path / "b", "tile", 0, source=source, tolerate=0) == digest
+    assert {path.name for path in (tmp_path / "a").rglob("*.png")} == {p.name for p in (tmp_path / "b").rglob("*.png")}
+
+
+def test_what_only_another_picture_shows_to_be_bad_leaves_no_files(source: Path, tmp_path: Path) -> None:
+    write_image(source / "good/000.png", picture(1000))  # what crack/000.png shows
+    write_image(source / "good/007.png", picture(7, SHAPE, 3))
+    ingest(tmp_path / "a", "tile", 0, source=source, tolerate=0.2)
+    manifest = Manifest.load(tmp_path / "a")
+    kept = {*manifest.images["image_path"], *manifest.instances["mask_path"]}
+    assert {path.relative_to(tmp_path / "a").as_posix() for path in (tmp_path / "a").rglob("*.png")} == kept
+    names = {Path(path).relative_to(source).as_posix() for path in manifest.images["source_path"]}
+    assert len(names) == 13 and not names & {"good/000.png", "good/007.png", "crack/000.png"}
+    assert set(manifest.images["channels"]) == {1}
+
+
+@pytest.mark.parametrize(("tolerate", "passes"), [(0.0, False), (0.18, False), (0.19, True), (1.0, True)])
+def test_a_share_of_bad_pictures_is_tolerated(source: Path, tmp_path: Path, tolerate: float, passes: bool) -> None:
+    _spoil(source)  # 3 of 16
+    if passes:
+        ingest(tmp_path / "out", "tile", 0, source=source, tolerate=tolerate)
+        return
+    with pytest.raises(UserError, match=r"3 of 16 pictures cannot be used.*`defectgen validate .*/source`") as error:
+        ingest(tmp_path / "out", "tile", 0, source=source, tolerate=tolerate)
+    one_line(error.value)
+    assert (tmp_path / "out/problems.csv").is_file() and not list((tmp_path / "out").glob("*.parquet"))
+
+
+def test_something_must_be_left(source: Path, tmp_path: Path) -> None:
+    for path in source.glob("*/*.png"):
+        path.write_bytes(b"")
+    with pytest.raises(UserError, match="16 of 16 pictures cannot be used"):
+        ingest(tmp_path / "out", "tile", 0, source=source, tolerate=1.0)
+
+
+def test_only_the_first_are_printed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    source = tmp_path / "my parts"
+    write_classes(source, {"good": 40})
+    for number in range(23):
+        (source / f"good/{number:03}.png").write_bytes(b"")
+    ingest(tmp_path / "out", "tile", 0, source=source, tolerate=0.6)
+    lines = [line for line in capsys.readouterr().out.splitlines() if "left out" in line]
+    assert len(lines) == 21 and "an empty file" in lines[19]
+    assert lines[20] == f"  left out: 3 more; `defectgen validate '{source}'` names them all"
+    assert len((tmp_path / "out/problems.csv").read_text().splitlines()) == 1 + 23

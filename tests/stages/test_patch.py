@@ -10,7 +10,8 @@ import pytest
 from small import disc, one_line, picture, write_csv
 
 from defectgen.errors import UserError
-from defectgen.imaging.files import Mask, Pixels, read_image, to_float, write_image, write_mask
+from defectgen.imaging.files import Mask, Pixels, pixel_hash, to_float, write_image, write_mask
+from defectgen.imaging.read import read_image
 from defectgen.imaging.region import Foreground
 from defectgen.imaging.square import Square
 from defectgen.manifest import Manifest
@@ -226,9 +227,12 @@ def test_clean_regions_lie_on_the_part(tmp_path: Path) -> None:
 
 def test_mixed_pictures_and_missing_defects_are_named(tmp_path: Path) -> None:
     _write_source(tmp_path / "source")
-    for part in range(24):
-        write_image(tmp_path / f"source/{part:02}-0.png", picture(part, SHAPE, 3))
     ingest(tmp_path / "mixed", "tile", 0, source=tmp_path / "source")
+    mixed = Manifest.load(tmp_path / "mixed")  # ingest lets no such picture in
+    shown = mixed.images["image_id"].isin(mixed.instances["image_id"]) & (mixed.images["split"] == "train")
+    write_image(tmp_path / "mixed" / mixed.images.loc[shown, "image_path"].iloc[0], picture(0, SHAPE, 3))
+    mixed.images.loc[shown.idxmax(), ["image_sha256", "channels"]] = pixel_hash(picture(0, SHAPE, 3)), 3
+    mixed.save()
     with pytest.raises(UserError, match="grey and colour pictures are mixed; convert one kind"):
         patch(tmp_path / "patch", tmp_path / "mixed", 0, crops=1, good=3)
     for number in range(6):

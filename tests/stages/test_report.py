@@ -13,7 +13,8 @@ import pytest
 from numpy.typing import NDArray
 
 from defectgen import outputs, tracking
-from defectgen.imaging.files import Mask, Pixels, read_image, write_image, write_mask
+from defectgen.imaging.files import Mask, Pixels, write_image, write_mask
+from defectgen.imaging.read import read_image
 from defectgen.imaging.square import Square
 from defectgen.manifest import IMAGES, INSTANCES, Manifest, Row, image_row, mask_row, table, write_table
 from defectgen.page import charts
