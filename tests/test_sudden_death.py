@@ -123,6 +123,23 @@ def test_a_second_run_that_wants_a_folder_says_who_has_it_and_writes_nothing(und
     assert digests(planned)["generate/tiny"] == digests(undisturbed)["generate/tiny"]
 
 
+def test_a_checkpoint_cut_short_names_a_mend_that_trains_nothing_anew(undisturbed: Path, planned: Path) -> None:
+    weights, curves = planned / INPAINT / "checkpoint/weights.safetensors", planned / INPAINT / "curves.jsonl"
+    figures = curves.read_text()
+    weights.write_bytes(weights.read_bytes()[:1000])
+    refused = Run(planned, "generate")
+    assert refused.ended() == 2
+    (line,) = refused.errors()
+    assert line.startswith(f"defectgen: error: {INPAINT}/checkpoint")
+    assert line.endswith(f"; restore it, or delete {INPAINT}/done.json and run again to have it written anew")
+    (planned / INPAINT / "done.json").unlink()
+    assert Run(planned, "train").ended() == 0
+    assert curves.read_text() == figures
+    assert digests(planned)["train/tiny/inpaint"] == digests(undisturbed)["train/tiny/inpaint"]
+    assert Run(planned, "generate").ended() == 0
+    assert digests(planned)["generate/tiny"] == digests(undisturbed)["generate/tiny"]
+
+
 @pytest.fixture
 def small_disk(planned: Path) -> Iterator[Path]:
     """What generate writes goes to a disk of its own, which has room for a few of its pictures."""

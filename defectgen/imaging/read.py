@@ -1,7 +1,7 @@
 """The one reader of pictures and masks: look at the header, decode once, refuse in one line what cannot be used.
 
-Pillow decodes, because it notices truncated files of every format and knows palettes, CMYK and transparency; on what
-both read it gives the pixels OpenCV gives. OpenCV decodes colour at 16 bit, which Pillow reduces to 8.
+Pillow decodes, because it notices truncated and damaged files, and knows palettes, CMYK and transparency; on what both
+read it gives the pixels OpenCV gives. OpenCV decodes colour at 16 bit, which Pillow reduces to 8.
 """
 
 import io
@@ -117,16 +117,13 @@ def _open(path: Path) -> _File:
         warnings.simplefilter("ignore")  # Pillow's about odd tags; what matters raises
         picture = _header(path, data)
         try:
-            if picture.format == "PNG":
-                picture.verify()  # checksums, which decoding skips
-                picture = _header(path, data)
             # Both libraries turn TIFF themselves.
-            orientation = 1 if picture.format == "TIFF" else picture.getexif().get(ORIENTATION, 1)
+            turn = 1 if picture.format == "TIFF" else picture.getexif().get(ORIENTATION, 1)
             deep = picture.mode in ("RGB", "RGBA", "LA") and _bits(picture, data) == 16
             picture.load()
         except Exception as error:  # whatever its parsers run into
             raise _unreadable(path, error) from None
-    return _File(path, data, picture, deep, orientation)
+    return _File(path, data, picture, deep, turn)
 
 
 def _content(path: Path) -> bytes:

@@ -16,7 +16,7 @@ from defectgen.learn.callbacks import Curves, PatchProgress
 from defectgen.learn.data import PatchData
 from defectgen.learn.module import DiffusionModule
 from defectgen.learn.precision import Precision
-from defectgen.learn.resume import BEST, LAST, AtomicCheckpoints, MovableCheckpoint, StopAtStep, load, start_from
+from defectgen.learn.resume import BEST, AtomicCheckpoints, load, saving, start_from
 from defectgen.outputs import Stopwatch
 from defectgen.stopping import Postponed
 
@@ -67,13 +67,7 @@ def fit(
     validated = bool(data.validation)
     steps = len(data.train) // data.batch
     every = min(every, steps)
-    # Both save when a validation has ended, and last keeps best's memory: it has to come after it.
-    best = MovableCheckpoint(resume, Path(BEST).stem, monitor="val/loss", enable_version_counter=False)
-    latest = MovableCheckpoint(
-        resume, Path(LAST).stem, every_n_train_steps=None if validated else every, enable_version_counter=False
-    )
     postponed = Postponed()
-    stop = StopAtStep(postponed, resume / LAST, every if validated else None)
     _quieten()
     trainer = lightning.Trainer(
         max_epochs=1,
@@ -83,7 +77,7 @@ def fit(
         precision=precision,
         accelerator=ACCELERATORS[torch.cuda.is_available()],
         gradient_clip_val=1.0,
-        callbacks=[PatchProgress(data.batch), *callbacks, *([best] if validated else []), latest, stop],
+        callbacks=[PatchProgress(data.batch), *callbacks, *saving(resume, every, validated, postponed)],
         plugins=[AtomicCheckpoints(Stopwatch(folder).keep)],
         logger=Curves(folder / "curves.jsonl"),
         log_every_n_steps=10,

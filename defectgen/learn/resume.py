@@ -12,7 +12,7 @@ from typing import Any
 
 import torch
 from lightning import LightningModule, Trainer
-from lightning.pytorch.callbacks import Checkpoint, ModelCheckpoint
+from lightning.pytorch.callbacks import Callback, Checkpoint, ModelCheckpoint
 from lightning.pytorch.plugins import TorchCheckpointIO
 from torch import Tensor
 
@@ -68,6 +68,16 @@ def load(path: Path, module: LightningModule) -> dict[str, Any]:
 
 def _shapes(weights: dict[str, Tensor]) -> dict[str, torch.Size]:
     return {name: value.shape for name, value in weights.items()}
+
+
+def saving(folder: Path, every: int, validated: bool, postponed: Postponed) -> list[Callback]:
+    """The callbacks that write the two files, every so many steps, and end the training where it was asked to."""
+    # Both save when a validation has ended, and last keeps best's memory: it has to come after it.
+    best = MovableCheckpoint(folder, Path(BEST).stem, monitor="val/loss", enable_version_counter=False)
+    steps = None if validated else every
+    last = MovableCheckpoint(folder, Path(LAST).stem, every_n_train_steps=steps, enable_version_counter=False)
+    stop = StopAtStep(postponed, folder / LAST, every if validated else None)
+    return [best, last, stop] if validated else [last, stop]
 
 
 class AtomicCheckpoints(TorchCheckpointIO):

@@ -64,7 +64,9 @@ def _bars(
     axes: Axes, names: Sequence[str], lengths: Sequence[float], labels: Sequence[str], colours: Sequence[str]
 ) -> None:
     """Horizontal bars, the first one on top."""
-    axes.bar_label(axes.barh(names, lengths, color=colours, height=0.62), labels, padding=4, color=INK)
+    bars = axes.barh(names, lengths, color=colours, height=0.62)
+    over_marks = {"facecolor": "white", "edgecolor": "none", "pad": 1}
+    axes.bar_label(bars, labels, padding=4, color=INK, bbox=over_marks)
     axes.set_ylim(len(names) - 0.4, -0.6)
     axes.tick_params(colors=INK, length=0)
     axes.grid(axis="x", color=GRID)

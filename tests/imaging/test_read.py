@@ -236,7 +236,7 @@ def test_truncated_deep_files_are_named(tmp_path: Path, suffix: str) -> None:
 
 @pytest.mark.parametrize("packed", [0, 9])
 def test_a_flipped_bit_is_noticed(tmp_path: Path, packed: int) -> None:
-    """Where nothing is packed it is a pixel, which only the file's checksum tells."""
+    """Where nothing is packed it is a pixel, which only a checksum tells."""
     data = bytearray(_saved("PNG", compress_level=packed))
     data[len(data) // 2] ^= 4
     with pytest.raises(BadInput, match=r"a\.png"):
