@@ -41,6 +41,14 @@ def test_a_writer_is_alone(data: Path, folder: Path, first: object, second: obje
         pass
 
 
+def test_only_the_present_writer_is_named(data: Path, folder: Path) -> None:
+    with lock.writing(data, folder, "before"):
+        pass
+    with lock.writing(data, folder, "now"), pytest.raises(UserError) as raised, lock.reading(data, folder, ""):
+        pass
+    assert "(`now`)" in str(raised.value) and "before" not in str(raised.value)
+
+
 def test_several_may_read_and_all_of_them_are_named(data: Path, folder: Path) -> None:
     both = pytest.raises(UserError, match=r"\(`one`\) and process .*\(`two`\); wait")
     with lock.reading(data, folder, "one"), lock.reading(data, folder, "two"), both, lock.writing(data, folder, ""):

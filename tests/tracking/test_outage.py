@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from recorded import WAITING, artifacts, history, recorded, statuses
+from recorded import WAITING, artifacts, client, history, recorded, statuses
 
 from defectgen import tracking
 from defectgen.tracking.outbox import Outbox, Record
@@ -72,6 +72,16 @@ def test_figures_of_an_outage_are_told_later_in_the_same_run(
     assert list(WAITING.iterdir()) == []
 
 
+def test_before_a_run_ends_the_server_is_tried_again_whatever_the_pause(tracked: Path) -> None:
+    with tracking.pipeline_run("tile", {}, WAITING):
+        with away(tracked / "data/mlflow.db"):
+            tracking.log_metrics({"loss": 3.0}, 20)
+        tracking.log_metrics({"loss": 2.0}, 30)
+        assert "loss" not in recorded()["tile"].data.metrics, "the pause is not over"
+    assert history("tile", "loss") == [(20, 3.0), (30, 2.0)]
+    assert statuses() == {"tile": "FINISHED"}
+
+
 def test_figures_of_a_run_that_ended_in_an_outage_are_told_by_the_next_with_their_times(tracked: Path) -> None:
     with away(tracked / "data/mlflow.db"):
         with pytest.raises(ValueError), tracking.pipeline_run("tile", {}, WAITING), tracking.stage_run("train", {}):
@@ -84,6 +94,8 @@ def test_figures_of_a_run_that_ended_in_an_outage_are_told_by_the_next_with_thei
         assert statuses() == {"tile": "FAILED", "train": "FAILED", "next": "RUNNING"}
     run = recorded()["train"]
     assert history("train", "loss") == [(10, 4.0), (20, 3.0)]
+    points = client().get_metric_history(run.info.run_id, "loss")
+    assert all(run.info.start_time <= point.timestamp <= ended for point in points)
     assert run.data.tags["mlflow.parentRunId"] == recorded()["tile"].info.run_id
     assert run.info.start_time <= run.info.end_time <= ended < recorded()["next"].info.start_time
     assert list(WAITING.iterdir()) == []
@@ -229,6 +241,7 @@ def test_a_server_that_hangs_is_not_asked_again_and_again(
                 asked.append(clock[0])
     server.socket.close()
     assert asked == [5.0], "once in 12 seconds of work"
+    assert len(server.kept) == 3, "and at the start and the end"
     assert len(warnings(caplog)) == 1
     waiting = [json.loads(line)["values"] for line in next(WAITING.iterdir()).read_text().split("\n")[1:]]
     assert [values["step"] for values in waiting if "loss" in values.get("metrics", {})] == list(range(100))
