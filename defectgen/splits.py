@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from defectgen.errors import UserError
-from defectgen.manifest import SPLITS
+from defectgen.manifest import SPLITS, make_seed
 
 
 @dataclass(frozen=True)
@@ -53,6 +53,26 @@ def assign_splits(counts: pd.DataFrame, fractions: Fractions, seed: int) -> dict
             given[split] = given[split] + row
         waiting = waiting[waiting[label] == 0]
     return assigned
+
+
+def keep_shots(images: pd.DataFrame, instances: pd.DataFrame, shots: int, seed: int) -> pd.Series:
+    """The splits once only so many training pictures of each class are left to learn from; "" means left out.
+
+    Which ones follows from the seed, and a larger number keeps those of a smaller one. The other defective ones go to
+    the reserve, except where a picture of their group stays in training: then they are left out.
+    """
+    by_id = images.set_index("image_id")
+    split, group = by_id["split"].copy(), by_id["group"]
+    training = instances[instances["image_id"].map(split) == "train"]
+    order = sorted(training["image_id"].unique(), key=lambda image_id: make_seed(seed, "shots", image_id))
+    shown = training.groupby("image_id")["label"].agg(set)
+    kept: list[str] = []
+    for label in sorted(training["label"].unique()):
+        kept += [image_id for image_id in order if label in shown[image_id]][:shots]
+    spared = [image_id for image_id in order if image_id not in kept]
+    stay = set(group[split == "train"].drop(spared))
+    split[spared] = ["" if group[image_id] in stay else "reserve" for image_id in spared]
+    return pd.Series(split.to_numpy(), images.index)
 
 
 def merge_groups(groups: list[str], contents: list[str]) -> list[str]:

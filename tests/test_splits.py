@@ -8,7 +8,7 @@ import pytest
 
 from defectgen.errors import UserError
 from defectgen.manifest import SPLITS
-from defectgen.splits import Fractions, assign_splits, merge_groups
+from defectgen.splits import Fractions, assign_splits, keep_shots, merge_groups
 
 Table = pd.DataFrame
 USUAL = Fractions()
@@ -132,3 +132,41 @@ def test_merged_groups_are_the_connected_ones(seed: int) -> None:
     order = rng.permutation(25)
     again = merge_groups([groups[i] for i in order], [contents[i] for i in order])
     assert again == [merged[groups[i]] for i in order]
+
+
+@pytest.fixture
+def many() -> tuple[Table, Table]:
+    """Pictures and their defects: three exposures of a part make a group; every fourth group has a clean exposure."""
+    rows = [(f"{part}-{shot}", f"part {part}", part, shot) for part in range(24) for shot in range(3)]
+    images = pd.DataFrame(rows, columns=["image_id", "group", "part", "shot"])
+    images["split"] = np.where(images["part"] < 16, "train", "test")
+    defective = images[(images["part"] % 4 > 0) | (images["shot"] > 0)]
+    labels = np.where(defective["part"] % 2 == 0, "pit", "crack")
+    return images, pd.DataFrame({"image_id": defective["image_id"], "label": labels})
+
+
+def _training(many: tuple[Table, Table], splits: pd.Series, label: str) -> set[str]:
+    images, instances = many
+    mine = images.assign(split=splits).merge(instances, on="image_id")
+    return set(mine.loc[(mine["split"] == "train") & (mine["label"] == label), "image_id"])
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_of_a_few_shots_exactly_so_many_stay_in_training(many: tuple[Table, Table], seed: int) -> None:
+    images, instances = many
+    few, more = (keep_shots(images, instances, shots, seed) for shots in (3, 7))
+    for label in ("pit", "crack"):
+        assert len(_training(many, few, label)) == 3 and len(_training(many, more, label)) == 7
+        assert _training(many, few, label) < _training(many, more, label)
+    shown = images.assign(split=few)
+    assert shown.loc[shown["split"] != "", ["group", "split"]].drop_duplicates()["group"].is_unique
+    assert "reserve" in set(few)
+    before = images["split"] == "test"
+    assert (few[before] == "test").all() and not (few[~before] == "test").any()
+    clean = ~images["image_id"].isin(instances["image_id"])
+    assert (few[clean] == images.loc[clean, "split"]).all(), "clean pictures stay where they are"
+
+
+def test_more_shots_than_there_are_change_nothing(many: tuple[Table, Table]) -> None:
+    images, instances = many
+    assert keep_shots(images, instances, 99, 0).tolist() == images["split"].tolist()

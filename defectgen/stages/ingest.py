@@ -5,11 +5,12 @@ Pictures that cannot be used are left out, each named once; where they are too m
 
 import shlex
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 from unicodedata import normalize
 
 import pandas as pd
-from jsonargparse.typing import ClosedUnitInterval
+from jsonargparse.typing import ClosedUnitInterval, PositiveInt
 from tqdm import tqdm
 
 from defectgen import tracking
@@ -22,7 +23,7 @@ from defectgen.imaging.files import Mask, pixel_hash, write_image, write_mask
 from defectgen.imaging.region import Legal, Whole
 from defectgen.manifest import GOOD, IMAGES, INSTANCES, SPLITS, Manifest, Row, image_row, make_id, mask_row, table
 from defectgen.problems import Problem, printable
-from defectgen.splits import Fractions, assign_splits, merge_groups
+from defectgen.splits import Fractions, assign_splits, keep_shots, merge_groups
 
 PRINTED = 20  # pictures left out that are named on the screen; all are in problems.csv
 
@@ -37,6 +38,7 @@ def ingest(
     fractions: Fractions = Fractions(),  # noqa: B008 - frozen
     legal: Legal = Whole(),  # noqa: B008 - stateless
     tolerate: ClosedUnitInterval = 0.05,
+    shots: PositiveInt | None = None,
 ) -> str:
     """Turn a folder of real pictures into the data set's first manifest.
 
@@ -49,6 +51,7 @@ def ingest(
         fractions: share of each split.
         legal: where on a picture a defect may lie.
         tolerate: share of the pictures that may be unusable and are left out; one more and it fails.
+        shots: learn from so many training pictures of each defect class and no more; the others join the reserve.
     """
     listing = list_pictures(source, layout)
     seen, images, instances = _copy(listing, out, name, legal)
@@ -61,6 +64,8 @@ def ingest(
         raise tear
     manifest = _manifest(out, images, instances, kept)
     manifest.images["split"] = _splits(manifest, fractions, seed)
+    if shots:
+        manifest = _with_shots(manifest, shots, seed)
     digest = manifest.save()
     tracking.log_data_set(name, out, digest, "real", manifest.instances["label"].value_counts().to_dict())
     _summarise(manifest)
@@ -133,15 +138,26 @@ def _manifest(out: Path, images: list[Row], instances: list[Row], kept: list[See
     """The tables of what is kept; what was written of other pictures before they were found out is deleted."""
     paths = {str(one.record.image) for one in kept}
     ids = {row["image_id"] for row in images if row["source_path"] in paths}
-    for row in images + instances:
-        if row["image_id"] not in ids:
-            for column in ("image_path", "legal_path", "mask_path"):
-                if row.get(column):
-                    (out / row[column]).unlink(missing_ok=True)
-    used = [[row for row in rows if row["image_id"] in ids] for rows in (images, instances)]
-    manifest = Manifest(out, table(used[0], IMAGES), table(used[1], INSTANCES))
+    everything = Manifest(out, table(images, IMAGES), table(instances, INSTANCES))
+    manifest = _only(everything, everything.images["image_id"].isin(ids))
     manifest.images["group"] = merge_groups(list(manifest.images["group"]), list(manifest.images["image_sha256"]))
     return manifest
+
+
+def _only(manifest: Manifest, kept: pd.Series) -> Manifest:
+    """The pictures of the marked rows and their defects; the files of the others are deleted."""
+    mine = manifest.instances["image_id"].isin(manifest.images.loc[kept, "image_id"])
+    files = [manifest.images.loc[~kept, column] for column in ("image_path", "legal_path")]
+    for path in pd.concat([*files, manifest.instances.loc[~mine, "mask_path"]]):
+        if path:
+            (manifest.folder / path).unlink(missing_ok=True)
+    images, instances = manifest.images[kept], manifest.instances[mine]
+    return Manifest(manifest.folder, images.reset_index(drop=True), instances.reset_index(drop=True))
+
+
+def _with_shots(manifest: Manifest, shots: int, seed: int) -> Manifest:
+    split = keep_shots(manifest.images, manifest.instances, shots, seed)
+    return _only(replace(manifest, images=manifest.images.assign(split=split)), split != "")
 
 
 def _splits(manifest: Manifest, fractions: Fractions, seed: int) -> pd.Series:

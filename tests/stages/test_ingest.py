@@ -239,3 +239,17 @@ def test_distant_fragments_become_instances(tmp_path: Path) -> None:
     boxes = sorted(zip(*(manifest.instances[column] for column in "xywh"), strict=True))
     assert boxes == [(100, 100, 20, 10), (319, 100, 20, 10)]
     assert manifest.instances["image_id"].nunique() == 1
+
+
+def test_few_shots_leave_a_manifest_that_holds_together(source: Path, tmp_path: Path) -> None:
+    write_classes(source, {"good": 8, "crack": 8, "dent": 8})
+    ingest(tmp_path / "all", "tile", 0, source=source)
+    ingest(tmp_path / "few", "tile", 0, source=source, shots=2)
+    few, everything = Manifest.load(tmp_path / "few"), Manifest.load(tmp_path / "all")
+    images = few.images.set_index("image_id")
+    counts = few.instances.groupby([few.instances["image_id"].map(images["split"]), "label"]).size()
+    assert counts["train"].to_dict() == {"crack": 2, "dent": 2}
+    test = [manifest.images.query("split == 'test'")["image_id"].tolist() for manifest in (few, everything)]
+    assert test[0] == test[1], "judged on the same pictures"
+    written = {f"masks/{path.name}" for path in (tmp_path / "few/masks").iterdir()}
+    assert written == set(few.instances["mask_path"])
