@@ -2,6 +2,8 @@
 
 import argparse
 import errno
+import io
+import os
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -25,6 +27,10 @@ MENDS = {  # what the disk may answer to a program that is right
     errno.EROFS: "make the disk writable",
     errno.EACCES: "change its permissions",
     errno.EIO: "look after the disk",
+    errno.EEXIST: "move the file away that is in its place",
+    errno.ENOTDIR: "move the file away that is in the place of a folder",
+    errno.EISDIR: "move the folder away that is in its place",
+    errno.ENAMETOOLONG: "shorten it",
 }
 HELP = """usage: defectgen <command> --config configs/<product>.yaml [--block.key value ...]
 
@@ -50,16 +56,28 @@ options of every command with one:
 
 
 def main(words: Sequence[str] | None = None, steps: Sequence[Step] = STEPS) -> int:
-    """Run a command line; returns the exit code: 0 done, 2 the user can mend it, 130 interrupted, 143 terminated."""
+    """Run a command line; returns the exit code.
+
+    0 done, 1 problems found, 2 the user can mend it, 130 interrupted, 141 nobody reads its output, 143 terminated.
+    """
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")  # names of files may have letters that the terminal lacks
     try:
         with sigterm_raises():
-            return _main(sys.argv[1:] if words is None else words, steps)
+            code = _main(sys.argv[1:] if words is None else words, steps)
+            sys.stdout.flush()
+            return code
+    except BrokenPipeError:  # `| head` has seen enough; what is still to be flushed goes nowhere
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 141
     except UserError as error:
         code, line = 2, f"error: {' '.join(str(error).split())}"
     except OSError as error:
         if error.errno not in MENDS:
             raise
-        code, line = 2, f"error: {error.filename}: {error.strerror}; {MENDS[error.errno]}, {GOES_ON}"
+        place = f"{error.filename}: " if error.filename else ""
+        code, line = 2, f"error: {place}{error.strerror}; {MENDS[error.errno]}, {GOES_ON}"
     except Terminated:
         code, line = 143, f"terminated; {GOES_ON}"
     except KeyboardInterrupt:

@@ -46,7 +46,7 @@ class Problems:
     def refuse(self, error: BadInput, picture: Path | None = None) -> None:
         """Note an error, and the picture that cannot be used because of it."""
         where, what, mend = (printable(text) for text in (error.where, error.what, error.mend))
-        self._found.append(Problem("error", where, what, mend, "" if picture is None else printable(picture)))
+        self._found.append(Problem("error", where, what, mend, "" if picture is None else str(picture)))
 
     def warn(self, where: object, what: str, mend: str) -> None:
         """Note a warning."""

@@ -15,6 +15,8 @@ from pathlib import Path
 
 import psutil  # type: ignore[import-untyped]
 
+from defectgen.steps import STEPS
+
 TINY = """
 product: tiny
 draw: {product: {class_path: PaintedPart, init_args: {size: 160}}, clean: 12, per_class: 4}
@@ -38,7 +40,7 @@ UNTRACKED = "sqlite:////dev/null/none.db"
 PATIENCE = 120  # seconds until a test gives up on a process
 
 _SERVER = multiprocessing.get_context("forkserver")
-_SERVER.set_forkserver_preload([f"defectgen.stages.{stage}" for stage in ("generate", "critic", "train", "report")])
+_SERVER.set_forkserver_preload(["defectgen.config", *(step.target.partition(":")[0] for step in STEPS)])
 
 
 class Run:

@@ -1,5 +1,6 @@
 """The command line: quick help, one line for every mistake, and a resolved YAML that can be fed back in."""
 
+import errno
 import re
 import subprocess
 import sys
@@ -11,7 +12,7 @@ import fake_stages
 import pytest
 
 from defectgen import tracking
-from defectgen.cli import main
+from defectgen.cli import GOES_ON, main
 from defectgen.config import read_settings
 from defectgen.errors import UserError
 from defectgen.steps import STEPS
@@ -212,6 +213,12 @@ def test_one_command_runs_its_steps_and_names_the_next(
     [
         (UserError("row 3\nis bad"), 2, "defectgen: error: row 3 is bad\n"),
         (KeyboardInterrupt(), 130, "defectgen: interrupted; the same command goes on where it stopped\n"),
+        (OSError(errno.ENOSPC, "No space left"), 2, f"defectgen: error: No space left; make room, {GOES_ON}\n"),
+        (
+            FileExistsError(errno.EEXIST, "File exists", "data/plan"),
+            2,
+            f"defectgen: error: data/plan: File exists; move the file away that is in its place, {GOES_ON}\n",
+        ),
     ],
 )
 def test_a_stage_that_stops_costs_one_line(
@@ -274,3 +281,24 @@ def test_exit_codes_reach_the_shell() -> None:
     done = subprocess.run([sys.executable, "-m", "defectgen.cli", "ingset"], capture_output=True, text=True)
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr == "defectgen: error: there is no command ingset; did you mean ingest?\n"
+
+
+def test_who_has_read_enough_sees_no_traceback() -> None:
+    """`defectgen ... | head`, before and while it prints."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", "defectgen.cli", "--help"], stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
+    assert process.stdout and process.stderr
+    process.stdout.close()
+    assert process.stderr.read() == b""
+    assert process.wait() == 141
+
+
+def test_letters_that_the_terminal_lacks_are_question_marks(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "defectgen.cli", "validate", "größe"]
+    environment = {"PYTHONIOENCODING": "ascii", "PYTHONUTF8": "1"}
+    (tmp_path / "größe/good").mkdir(parents=True)
+    (tmp_path / "größe/good/ö.png").touch()
+    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True)
+    assert done.returncode == 1
+    assert "good/?.png  an empty file" in done.stdout

@@ -1,5 +1,6 @@
 """A folder knows how far it has come: half a file is swept away, damaged notes are named, seconds add up."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -65,3 +66,10 @@ def test_starting_over_starts_the_watch_anew(tmp_path: Path, monkeypatch: pytest
     outputs.Stopwatch(tmp_path).keep()
     outputs.begin(tmp_path, OTHER)
     assert outputs.Stopwatch(tmp_path).seconds() == 0.0
+
+
+def test_names_that_are_not_utf8_have_a_fingerprint_too(tmp_path: Path) -> None:
+    (tmp_path / os.fsdecode(b"caf\xe9.png")).touch()
+    first = outputs.fingerprint(tmp_path)
+    (tmp_path / os.fsdecode(b"caf\xe8.png")).touch()
+    assert outputs.fingerprint(tmp_path) != first

@@ -155,7 +155,7 @@ def small_disk(planned: Path) -> Iterator[Path]:
 def test_a_full_disk_costs_one_line_and_when_there_is_room_the_same_command_goes_on(
     undisturbed: Path, planned: Path, small_disk: Path
 ) -> None:
-    first = Run(planned, "run")
+    first = Run(planned, "generate")
     assert first.ended() == 2
     (line,) = first.errors()
     assert re.fullmatch(
@@ -166,7 +166,6 @@ def test_a_full_disk_costs_one_line_and_when_there_is_room_the_same_command_goes
     assert (planned / GENERATE / "shards/00000.parquet").exists(), "in the middle of it"
     assert_whole(planned)
     subprocess.run(["mount", "-o", "remount,size=16m", small_disk], check=True)
-    second = Run(planned, "run")
+    second = Run(planned, "generate")
     assert second.ended() == 0
-    assert digests(planned) == digests(undisturbed)
-    assert (planned / GENERATE / "done.json").exists()
+    assert digests(planned)["generate/tiny"] == digests(undisturbed)["generate/tiny"]

@@ -43,7 +43,7 @@ def read_annotations(listing: Listing) -> None:
     Raises:
         UserError: it is no JSON, or has no lists of images, annotations and categories.
     """
-    content = _load(listing.tree.claim(listing.root / FILE))
+    content = _load(listing.tree.find(listing.root, FILE))
     images, annotations, categories = (_entries(listing, content, kind) for kind in content)
     pictures = _pictures(listing, images)
     classes = _Classes(categories, annotations)
@@ -173,9 +173,9 @@ def _annotation(
 def _groups(listing: Listing) -> dict[Path, str]:
     """The groups of groups.csv by picture."""
     groups: dict[Path, str] = {}
-    if not listing.tree.mention(GROUPS):
+    if not (listing.root / GROUPS).is_file():
         return groups
-    rows = read_table(listing.root / GROUPS, ["file_name", "group"], listing.problems)
+    rows = read_table(listing.tree.find(listing.root, GROUPS), ["file_name", "group"], listing.problems)
     for where, row in rows.items():
         try:
             file = _file(listing, where, row["file_name"])

@@ -26,7 +26,7 @@ class Folders(Reader):
         return (root / TABLE).is_file() or (root / GOOD).is_dir()
 
     def fill(self, listing: Listing) -> None:
-        if listing.tree.mention(TABLE):
+        if (listing.root / TABLE).is_file():
             read_rows(listing)
         else:
             read_classes(listing, [name for name in listing.tree.folders if "/" not in name and name != MASKS])

@@ -1,10 +1,13 @@
 """Names of classes: text as the user wrote it, fit to name a folder, and never two that look the same to a person."""
 
 from collections.abc import Mapping
+from functools import cache
 from unicodedata import normalize
 
 from defectgen.errors import BadInput
 from defectgen.manifest import GOOD
+
+LONGEST = 60  # letters; the name of a folder has room for 255 bytes
 
 
 def check_label(where: object, label: object, counts: Mapping[str, int]) -> str:
@@ -17,16 +20,21 @@ def check_label(where: object, label: object, counts: Mapping[str, int]) -> str:
     """
     if not isinstance(label, str):
         raise BadInput(where, f"label {label!r} is no text", 'put it into quotes: "012", "no"')
-    if label.strip() != label or label in ("", ".", "..") or not label.isprintable() or set(label) & set("/\\"):
-        raise BadInput(where, f"label {label!r}", "name its class with a word that can name a folder")
-    for other in sorted({*counts, GOOD}):
-        if other != label and _same(other, label) and _rank(other, counts) > _rank(label, counts):
-            raise BadInput(where, f"label {label!r} differs from {other!r} only by case", f"write it {other}")
+    odd = label.strip() != label or not label.isprintable() or set(label) & set("/\\")
+    if odd or not 0 < len(label) <= LONGEST or label.startswith("."):  # a dot hides a folder
+        raise BadInput(where, f"label {label[: LONGEST + 1]!r}", "name its class with a word that can name a folder")
+    spelled = _spelled(label)
+    same = [other for other in {*counts, GOOD} if _spelled(other) == spelled]
+    meant = max([*same, label], key=lambda other: _rank(other, counts))
+    if meant != label:
+        raise BadInput(where, f"label {label!r} differs from {meant!r} only by case", f"write it {meant}")
     return label
 
 
-def _same(one: str, other: str) -> bool:
-    return normalize("NFC", one).casefold() == normalize("NFC", other).casefold()
+@cache
+def _spelled(label: str) -> str:
+    """A label as it is compared."""
+    return normalize("NFC", label).casefold()
 
 
 def _rank(label: str, counts: Mapping[str, int]) -> tuple[bool, int, str]:

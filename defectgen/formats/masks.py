@@ -113,7 +113,7 @@ class Runs(MaskSource):
         if stated != list(size):
             raise BadInput(where, f"a mask of size {stated}, its picture has {list(size)}", ANEW)
         lengths = list(_unpacked(counts)) if isinstance(counts, str) else counts
-        if not isinstance(lengths, list) or not all(type(length) is int and length >= 0 for length in lengths):
+        if not isinstance(lengths, list) or not all(map(_is_length, lengths)):
             raise BadInput(where, "runs that are no list of lengths", ANEW)
         if sum(lengths) != size[0] * size[1]:
             what = f"runs of {sum(lengths)} pixels for a picture of {size[0] * size[1]}"
@@ -158,6 +158,11 @@ def _unpacked(code: str) -> Iterator[int]:
         value = shift = 0
 
 
+def _is_length(value: object) -> bool:
+    """Also false for true, and for what has too many digits to be added up or printed."""
+    return type(value) is int and 0 <= value <= 2**LONGEST
+
+
 def _is_number(value: object) -> bool:
-    """Also false for true and for NaN."""
-    return type(value) in (int, float) and value == value
+    """Also false for true, for NaN, and for what has more digits than a float can hold."""
+    return (type(value) is float and value == value) or (type(value) is int and abs(value) <= 2**LONGEST)

@@ -8,7 +8,7 @@ from defectgen.formats.masks import MaskSource, Size
 from defectgen.formats.tree import Tree
 from defectgen.imaging.files import is_picture
 from defectgen.manifest import Manifest
-from defectgen.problems import Problems, printable
+from defectgen.problems import Problems
 
 
 @dataclass(frozen=True)
@@ -86,7 +86,7 @@ class Reader(ABC):
             else:
                 listing.problems.warn(error.where, error.what, error.mend)
         lost = listing.problems.lost()
-        listing.records = [record for record in listing.records if printable(record.image) not in lost]
+        listing.records = [record for record in listing.records if str(record.image) not in lost]
         return listing
 
 

@@ -22,7 +22,7 @@ Row = dict[str, str]
 
 def read_rows(listing: Listing) -> None:
     """The pictures of the folder's metadata.csv."""
-    path = listing.tree.claim(listing.root / TABLE)
+    path = listing.tree.find(listing.root, TABLE)
     rows = read_table(path, ["image_path", "mask_path", "label"], listing.problems)
     counts = Counter(row["label"] for row in rows.values())
     first: dict[Path, str] = {}

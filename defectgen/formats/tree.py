@@ -6,6 +6,7 @@ and file servers disagree about how to write an "ä". Hidden files (`.DS_Store`,
 """
 
 import os
+from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from unicodedata import normalize
@@ -26,9 +27,9 @@ class Tree:
         self.root = root
         self.folders: list[str] = []
         self._files: dict[str, Path] = {}
-        self._refused: dict[Path, BadInput] = {}
+        self._refused: dict[str, list[BadInput]] = defaultdict(list)
         self._claimed: set[Path] = set()
-        for entry in self._walk(root):
+        for entry in self._walk():
             self._enter(Path(entry.path), entry)
         self._by_case = {name.casefold(): name for name in self._files}
 
@@ -44,8 +45,8 @@ class Tree:
         if fault:
             raise BadInput(where, f"{name} {fault}", f"use a path below {self.root}, relative to it, with /")
         names = [_spelled(f"{folder}/{name}"), _spelled(name)]
-        for path in [path for path in self._refused if self._name(path) in names]:
-            error = self._refused.pop(path)
+        for error in [error for spelled in names for error in self._refused.get(spelled, [])]:
+            self.claim(Path(error.where))
             raise BadInput(where, f"{name}: {error.what}", error.mend)
         for spelled in names:
             if spelled in self._files:
@@ -54,12 +55,11 @@ class Tree:
         mend = f"the folder has {other}: write it so" if other else "correct the path or remove the row"
         raise BadInput(where, f"{name}: no such file", mend)
 
-    def mention(self, name: str) -> bool:
-        """Note that the data set names a file; whether there is one of this name."""
+    def mention(self, name: str) -> None:
+        """Note that the data set names a file, if there is one of this name."""
         path = self._files.get(_spelled(name))
         if path:
             self.claim(path)
-        return path is not None
 
     def claim(self, path: Path) -> Path:
         """Note that a file belongs to the data set."""
@@ -76,21 +76,27 @@ class Tree:
 
     def refused(self) -> list[BadInput]:
         """The files that cannot be used by any name and that nobody asked for."""
-        return list(self._refused.values())
+        refused = [error for errors in self._refused.values() for error in errors]
+        return [error for error in refused if Path(error.where) not in self._claimed]
 
-    def _walk(self, folder: Path | str) -> Iterator[Entry]:
-        """Everything below a folder; links to folders are not followed."""
+    def _walk(self) -> Iterator[Entry]:
+        """Everything below the root, however deep; links to folders are not followed."""
+        ahead = self._listed(self.root)
+        while ahead:
+            entry = ahead.pop()
+            yield entry
+            if entry.is_dir(follow_symlinks=False):
+                ahead += self._listed(entry.path)
+
+    def _listed(self, folder: Path | str) -> list[Entry]:
+        """What lies directly in a folder and is not hidden, the last name first."""
         try:
             with os.scandir(folder) as found:
-                entries = sorted(found, key=lambda entry: entry.name)
+                seen = [entry for entry in found if not entry.name.startswith(".")]
         except OSError as error:
             self._refuse(Path(folder), f"cannot be opened ({error.strerror})", "allow reading it, or move it away")
-            return
-        for entry in entries:
-            if not entry.name.startswith("."):
-                yield entry
-                if entry.is_dir(follow_symlinks=False):
-                    yield from self._walk(entry.path)
+            return []
+        return sorted(seen, key=lambda entry: entry.name, reverse=True)
 
     def _enter(self, path: Path, entry: Entry) -> None:
         name = self._name(path)
@@ -103,8 +109,8 @@ class Tree:
             self._refuse(path, "a link that leaves the folder", "copy here what it points to")
         elif entry.is_symlink() and path.is_dir():
             self._refuse(path, "a link to a folder, which is not followed", "copy here what it points to")
-        elif name in self._files:
-            for twin in (path, self._files.pop(name)):
+        elif name in self._files or name in self._refused:
+            for twin in filter(None, (path, self._files.pop(name, None))):
                 self._refuse(twin, "another file's name differs only in how its Unicode is written", "rename one")
         elif not folder or is_picture(path):  # a folder may be named like a picture, and is then no picture
             self._files[name] = path
@@ -113,7 +119,7 @@ class Tree:
         return _spelled(path.relative_to(self.root).as_posix())
 
     def _refuse(self, path: Path, what: str, mend: str) -> None:
-        self._refused[path] = BadInput(path, what, mend)
+        self._refused[self._name(path)].append(BadInput(path, what, mend))
 
 
 def _spelled(name: str) -> str:

@@ -27,7 +27,9 @@ SOFT = (0.05, 0.95)  # shares of a mask's brightest value between which it is ne
 WRITTEN_OUT = {"1": "L", "P": "RGB", "PA": "RGBA", "CMYK": "RGB", "YCbCr": "RGB", "RGBX": "RGB", "RGBa": "RGBA"}
 READABLE = ("L", "LA", "RGB", "RGBA", "I;16", "I;16B", "I;16L", "I;16N")  # Pillow's modes of 8 and 16 bit
 KINDS = {"F": "float32", "I": "int32"}
-ORIENTATION, BITS_PER_SAMPLE = 0x0112, 0x0102  # tags of EXIF and TIFF
+ORIENTATION, BITS_PER_SAMPLE, PHOTOMETRIC = 0x0112, 0x0102, 0x0106  # tags of EXIF and TIFF
+WHITE_IS_ZERO = 0  # a value of PHOTOMETRIC
+GREY_AND_ALPHA = 4  # a colour type of PNG
 TRANSPOSED = (5, 6, 7, 8)  # orientations that exchange width and height
 
 Image.MAX_IMAGE_PIXELS = None  # ours is checked as soon as the header is read
@@ -119,7 +121,7 @@ def _open(path: Path) -> _File:
         try:
             # Both libraries turn TIFF themselves.
             turn = 1 if picture.format == "TIFF" else picture.getexif().get(ORIENTATION, 1)
-            deep = picture.mode in ("RGB", "RGBA", "LA") and _bits(picture, data) == 16
+            deep = picture.mode in ("RGB", "RGBA") and _bits(picture, data) == 16
             picture.load()
         except Exception as error:  # whatever its parsers run into
             raise _unreadable(path, error) from None
@@ -179,6 +181,8 @@ def _samples(file: _File) -> tuple[Pixels, Pixels | None]:
             raise BadInput(file.path, f"pixels of type {kind}", "save it as 8 or 16 bit")
         samples = np.asarray(picture)
         samples = samples.astype(samples.dtype.newbyteorder("="), copy=False)
+        if samples.dtype == np.uint16 and getattr(picture, "tag_v2", {}).get(PHOTOMETRIC) == WHITE_IS_ZERO:
+            samples = ~samples  # Pillow does so for 8 bit
     samples = _upright(samples, file)
     if samples.ndim == 3 and samples.shape[2] in (2, 4):
         colour, alpha = samples[..., :-1], samples[..., -1]
@@ -194,7 +198,9 @@ def _deep(file: _File) -> Pixels:
         samples = None
     if samples is None or samples.dtype != np.uint16:
         raise BadInput(file.path, "cannot be decoded", "save it again as PNG")
-    return samples[..., {"LA": [0, 3], "RGB": [2, 1, 0], "RGBA": [2, 1, 0, 3]}[file.picture.mode]]
+    if file.picture.format == "PNG" and file.data[25] == GREY_AND_ALPHA:  # RGBA for Pillow
+        return samples[..., [0, 3]]
+    return samples[..., {"RGB": [2, 1, 0], "RGBA": [2, 1, 0, 3]}[file.picture.mode]]
 
 
 def _plain(picture: Image.Image) -> Image.Image:

@@ -39,6 +39,7 @@ def benchmark(*, out: Path = Path("data/benchmark"), seconds: PositiveFloat = 8.
         out: folder benchmark.md and benchmark.png are written to.
         seconds: how long each figure is measured; 8 makes about five minutes on two cores.
     """
+    out.mkdir(parents=True, exist_ok=True)  # not known to be impossible only after minutes
     machine = describe_machine()
     with TemporaryDirectory(prefix="defectgen-benchmark-") as folder:
         recipe = defaults()

@@ -22,7 +22,7 @@ from defectgen.formats.records import Listing
 from defectgen.imaging.files import Mask, pixel_hash, write_image, write_mask
 from defectgen.imaging.region import Legal, Whole
 from defectgen.manifest import GOOD, IMAGES, INSTANCES, SPLITS, Manifest, Row, image_row, make_id, mask_row, table
-from defectgen.problems import Problem, printable
+from defectgen.problems import Problem
 from defectgen.splits import Fractions, assign_splits, keep_shots, merge_groups
 
 PRINTED = 20  # pictures left out that are named on the screen; all are in problems.csv
@@ -58,7 +58,7 @@ def ingest(
     refuse_contradictions(seen, listing.problems)
     listing.problems.save(out / "problems.csv")
     lost = listing.problems.lost()
-    kept = [one for one in seen if printable(one.record.image) not in lost]
+    kept = [one for one in seen if str(one.record.image) not in lost]
     _leave_out(lost, len(kept), tolerate, source)
     for tear in torn_splits(kept):
         raise tear
@@ -124,7 +124,7 @@ def _leave_out(lost: dict[str, Problem], kept: int, tolerate: float, source: Pat
         UserError: it is too much.
     """
     command = f"`defectgen validate {shlex.quote(str(source))}` names them all"
-    if not kept or len(lost) > tolerate * (kept + len(lost)):
+    if not kept or len(lost) / (kept + len(lost)) > tolerate:
         first = next(iter(lost.values()))
         many = f"{len(lost)} of {kept + len(lost)} pictures cannot be used, ingest.tolerate is {tolerate:g}"
         raise UserError(f"{source}: {many}; {command}; the first: {first}")

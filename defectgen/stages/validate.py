@@ -38,7 +38,7 @@ def validate(source: Path, *, layout: Layout = "auto", csv: Path | None = None) 
     seen, prints = _examine(listing)
     refuse_contradictions(seen, problems)
     lost = problems.lost()
-    usable = [one for one in seen if printable(one.record.image) not in lost]
+    usable = [one for one in seen if str(one.record.image) not in lost]
     for error in torn_splits(usable):
         problems.refuse(error)
     note_copies(seen, prints, problems)

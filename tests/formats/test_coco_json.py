@@ -198,3 +198,13 @@ def test_a_file_that_is_no_coco_is_one_line(tmp_path: Path, fault: str) -> None:
     with pytest.raises(UserError, match=rf"annotations\.json: {words}") as error:
         Coco().read(tmp_path)
     one_line(error.value)
+
+
+@pytest.mark.parametrize("name", ["annotations.json", "groups.csv"])
+def test_tables_that_are_links_out_of_the_folder_are_refused(tmp_path: Path, name: str) -> None:
+    root = put(tmp_path / "source", content())
+    (root / "groups.csv").write_text("file_name,group\n1.png,a\n")
+    (root / name).rename(tmp_path / name)
+    (root / name).symlink_to(tmp_path / name)
+    with pytest.raises(UserError, match=rf"{name}: a link that leaves the folder; copy here"):
+        READERS["coco"].read(root)

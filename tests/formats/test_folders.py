@@ -195,3 +195,11 @@ def test_a_table_that_is_broken_as_a_whole_is_one_line(tmp_path: Path, text: str
     with pytest.raises(UserError, match=rf"metadata\.csv: {words}") as error:
         _text(tmp_path, text, encoding)
     one_line(error.value)
+
+
+def test_a_table_that_is_a_link_out_of_the_folder_is_not_passed_over(tmp_path: Path) -> None:
+    _touch(tmp_path / "source", "good/a.png")
+    (tmp_path / "metadata.csv").write_text("image_path,mask_path,label\ngood/a.png,,good\n")
+    (tmp_path / "source/metadata.csv").symlink_to(tmp_path / "metadata.csv")
+    with pytest.raises(UserError, match=r"metadata\.csv: a link that leaves the folder; copy here"):
+        Folders().read(tmp_path / "source")

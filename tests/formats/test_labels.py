@@ -11,7 +11,7 @@ def test_words_stay_as_they_are(label: str) -> None:
     assert check_label("row 2", label, {label: 3}) == label
 
 
-@pytest.mark.parametrize("label", ["", ".", "..", "a/b", "a\\b", " crack", "crack ", "a\nb", "a\0"])
+@pytest.mark.parametrize("label", ["", ".", "..", "a/b", "a\\b", " crack", "crack ", "a\nb", "a\0", ".pit", "x" * 300])
 def test_what_can_name_no_folder_is_refused(label: str) -> None:
     with pytest.raises(BadInput, match=r"row 2: label .*; name its class with a word"):
         check_label("row 2", label, {})

@@ -1,6 +1,8 @@
 """Names in tables: every file below the folder is found however its name is written, nothing outside ever is."""
 
+import inspect
 import os
+import sys
 from pathlib import Path
 from unicodedata import normalize
 
@@ -110,3 +112,38 @@ def test_a_folder_that_cannot_be_opened_is_named(tmp_path: Path, monkeypatch: py
     monkeypatch.setattr(os, "scandir", refuse)
     (error,) = Tree(tmp_path).refused()
     assert str(error) == f"{tmp_path}/closed: cannot be opened (Permission denied); allow reading it, or move it away"
+
+
+def test_three_ways_to_write_a_name_are_as_bad_as_two(tmp_path: Path) -> None:
+    touch(tmp_path, *(f"good/{name}.png" for name in ("\u1ea5", "\u00e2\u0301", "a\u0302\u0301")))
+    tree = Tree(tmp_path)
+    assert tree.pictures("good") == [] and len(tree.refused()) == 3
+
+
+def test_a_folder_may_be_deeper_than_a_program_may_call_itself(tmp_path: Path) -> None:
+    (tmp_path / ("a/" * 300)).mkdir(parents=True)
+    touch(tmp_path, "good/a.png")
+    before = sys.getrecursionlimit()
+    sys.setrecursionlimit(len(inspect.stack()) + 200)
+    try:
+        tree = Tree(tmp_path)
+    finally:
+        sys.setrecursionlimit(before)
+    assert len(tree.folders) == 301
+    assert tree.find("row 2", "good/a.png") == tmp_path / "good/a.png"
+
+
+def test_a_folder_of_links_is_told_without_comparing_each_with_all(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    touch(tmp_path, "outside.png", "root/good/a.png")
+    names = [f"good/{number}.png" for number in range(20)]
+    for name in names:
+        (tmp_path / "root" / name).symlink_to(tmp_path / "outside.png")
+    tree, spelled = Tree(tmp_path / "root"), []
+    monkeypatch.setattr("defectgen.formats.tree.normalize", lambda form, name: spelled.append(name) or name)
+    for name in 2 * names:  # and the second row that names a link is told the same
+        with pytest.raises(BadInput, match="a link that leaves the folder"):
+            tree.find("row 2", name)
+    assert len(spelled) == 2 * 2 * len(names)
+    assert tree.refused() == []

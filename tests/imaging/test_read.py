@@ -61,6 +61,22 @@ def test_what_is_saved_is_read(tmp_path: Path, name: str, pixels: NDArray[np.uin
     assert again.flags["C_CONTIGUOUS"]
 
 
+def _chunk(kind: bytes, data: bytes) -> bytes:
+    return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+
+_GREY_AND_ALPHA = 4
+
+
+def _png(kind: int, *channels: NDArray[np.uint16]) -> bytes:
+    """A PNG of 16 bit of a colour type that no library here writes."""
+    height, width = channels[0].shape
+    rows = np.stack(channels, axis=-1).astype(">u2").reshape(height, -1)
+    header = _chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, 16, kind, 0, 0, 0))
+    body = zlib.compress(b"".join(b"\0" + row.tobytes() for row in rows))
+    return b"\x89PNG\r\n\x1a\n" + header + _chunk(b"IDAT", body) + _chunk(b"IEND", b"")
+
+
 KINDS: dict[str, tuple[Callable[[Path], Path], NDArray[Any]]] = {
     "opaque alpha": (lambda p: save(p / "a.png", np.dstack([COLOUR, OPAQUE])), COLOUR),
     "grey, opaque alpha": (
@@ -74,6 +90,11 @@ KINDS: dict[str, tuple[Callable[[Path], Path], NDArray[Any]]] = {
     "16 bit, opaque alpha": (
         lambda p: save_deep(p / "a.png", np.dstack([COLOUR16, np.full((20, 30), 65535, np.uint16)])),
         COLOUR16,
+    ),
+    "16 bit grey, opaque alpha": (lambda p: _raw(p / "a.png", _png(_GREY_AND_ALPHA, GREY16, GREY16 | 65535)), GREY16),
+    "16 bit grey, white is 0": (
+        lambda p: save(p / "a.tif", Image.fromarray(GREY16), tiffinfo={read.PHOTOMETRIC: 0}),
+        ~GREY16,
     ),
     "1 bit": (lambda p: save(p / "a.png", Image.fromarray(GREY > 99)), np.where(GREY > 99, 255, 0).astype(np.uint8)),
     "1 bit fax": (
@@ -255,10 +276,6 @@ def test_damage_anywhere_is_a_picture_or_one_line(tmp_path: Path, kind: str) -> 
             assert read_image(path).dtype in (np.uint8, np.uint16)
         except BadInput as error:
             one_line(error)
-
-
-def _chunk(kind: bytes, data: bytes) -> bytes:
-    return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
 
 
 def _decoded(*_: object, **__: object) -> None:

@@ -142,3 +142,12 @@ def test_without_diffusers_a_line_says_how_to_compare(
     assert "Beside diffusers" not in page
     for shown in (page, capsys.readouterr().out):
         assert "pip install diffusers" in shown
+
+
+def test_a_place_that_cannot_be_written_is_named_before_anything_is_measured(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(benchmark, "describe_machine", None)
+    (tmp_path / "file").touch()
+    assert main(["benchmark", "--out", str(tmp_path / "file")]) == 2
+    assert "file: File exists; move the file away" in capsys.readouterr().err

@@ -11,7 +11,8 @@ from small import SHAPE, csv_rows, disc, one_line, picture, write_classes, write
 from defectgen.errors import UserError
 from defectgen.imaging.files import write_image, write_mask
 from defectgen.manifest import Manifest
-from defectgen.stages.ingest import ingest
+from defectgen.problems import Problem
+from defectgen.stages.ingest import _leave_out, ingest
 
 
 @pytest.fixture
@@ -163,6 +164,21 @@ def test_a_share_of_bad_pictures_is_tolerated(source: Path, tmp_path: Path, tole
         ingest(tmp_path / "out", "tile", 0, source=source, tolerate=tolerate)
     one_line(error.value)
     assert (tmp_path / "out/problems.csv").is_file() and not list((tmp_path / "out").glob("*.parquet"))
+
+
+def test_a_share_is_compared_as_it_is_written(tmp_path: Path) -> None:
+    """0.29 x 100 is a little less than 29."""
+    kept = _leave_out({str(n): Problem("error", "a", "b", "c") for n in range(29)}, 71, 0.29, tmp_path)
+    assert kept is None
+    with pytest.raises(UserError, match="30 of 100"):
+        _leave_out({str(n): Problem("error", "a", "b", "c") for n in range(30)}, 70, 0.29, tmp_path)
+
+
+def test_names_that_print_alike_are_not_taken_for_one(source: Path, tmp_path: Path) -> None:
+    write_image(source / "good/a\x01.png", picture(900))
+    (source / "good/a\x02.png").write_bytes(b"")
+    ingest(tmp_path / "out", "tile", 0, source=source, tolerate=0.1)
+    assert f"{source}/good/a\x01.png" in set(Manifest.load(tmp_path / "out").images["source_path"])
 
 
 def test_something_must_be_left(source: Path, tmp_path: Path) -> None:
