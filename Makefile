@@ -10,6 +10,15 @@ test: $(ENV)
 	.venv/bin/mypy
 	OMP_NUM_THREADS=1 .venv/bin/python -m pytest -n 2 -m "not slow"
 
+# The full study of a product, for hours: every arm, five seeds, and what 5 and 10 pictures per class would have given.
+PRODUCT ?= magnetic_tile
+FULL := --evaluate.seeds 5 --evaluate.arms [real,augmented,copy_paste,perlin,ungated,selected,sham,reserve]
+
+study: $(ENV)
+	.venv/bin/defectgen run --config configs/$(PRODUCT).yaml $(FULL)
+	.venv/bin/defectgen run --config configs/$(PRODUCT).yaml $(FULL) --product $(PRODUCT)_5 --ingest.shots 5
+	.venv/bin/defectgen run --config configs/$(PRODUCT).yaml $(FULL) --product $(PRODUCT)_10 --ingest.shots 10
+
 # torch comes first and alone: a range would take a build with gigabytes of CUDA.
 $(ENV): pyproject.toml constraints.txt
 	$(PYTHON) -c "import sys; sys.exit(sys.version_info < (3, 11) and 'Python 3.11 or newer is needed')"
@@ -18,4 +27,4 @@ $(ENV): pyproject.toml constraints.txt
 	.venv/bin/pip install --quiet --constraint constraints.txt --editable .[dev]
 	touch $@
 
-.PHONY: demo test
+.PHONY: demo test study

@@ -4,7 +4,7 @@ Attempts of many rows share network calls; what each becomes does not depend on 
 """
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 import yaml
 from numpy.typing import NDArray
+from tqdm import tqdm
 
 from defectgen.imaging.blend import add_change, blend_weight
 from defectgen.imaging.files import Mask, Pixels, pixel_hash, to_float, write_atomic, write_image, write_mask
@@ -20,12 +21,13 @@ from defectgen.imaging.region import grow
 from defectgen.imaging.square import Square, shrink, shrink_mask
 from defectgen.learn.checkpoint import Checkpoint
 from defectgen.learn.inpaint import Inpainter
-from defectgen.manifest import Row, make_id, make_seed
+from defectgen.manifest import GOOD, Row, make_id, make_seed, write_table
 from defectgen.quality.gates import Drawn, Gate
 from defectgen.source import Source
 
 REACH = 2.0  # pixels at 64 px by which a region exceeds its shape; training regions exceed it by 1 to 4
-CALIBRATED = 32  # good repaints that measure the noise
+REPAINTS = "repaints.parquet"  # plan rows with the crop of their clean square repainted as good
+REPAINTED = 96  # of them, each on another clean picture: they measure the noise, and show a detector the seam alone
 
 
 @dataclass(frozen=True)
@@ -133,18 +135,30 @@ class Attempts:
     def _calibrate(self, rows: pd.DataFrame) -> Noise:
         """The noise of repainting clean surface as good, in the places and shapes of the plan's first rows.
 
-        Measured once; a resumed run reads it back.
+        Measured once, and the repaints kept; a resumed run reads it back.
         """
         path = self.out / "noise.yaml"
         if path.is_file():
             return Noise(**yaml.safe_load(path.read_text()))
-        first = rows.sort_values("plan_id").head(CALIBRATED)
-        jobs = [self._job(row) for _, row in first.iterrows()]
-        seeds = [make_seed(job.row["seed"], "good") for job in jobs]
-        changes = []
-        for job, picture in zip(jobs, self._paint(jobs, [0] * len(jobs), seeds), strict=True):
-            result, support = self._composite(job, picture)
+        chosen = rows.sort_values("plan_id").drop_duplicates("clean_id").head(REPAINTED)
+        changes, crops = [], []
+        for job, result, support in tqdm(self._repaints(chosen), "repaint as good", len(chosen), disable=None):
             changes.append(strength(job.clean, result)[support])
+            crops.append(f"repaints/{job.row['plan_id']}.png")
+            write_image(self.out / crops[-1], result)
+        write_table(self.out / REPAINTS, chosen.assign(crop_path=crops))
         noise = Noise.measure(changes)
         write_atomic(path, yaml.safe_dump(asdict(noise)).encode())
         return noise
+
+    def _repaints(self, rows: pd.DataFrame) -> Iterator[tuple[Job, Pixels, Mask]]:
+        """Clean surface drawn anew as good in the places and shapes of some plan rows, in their order.
+
+        Each is a job, its native square afterwards and the support of its alpha.
+        """
+        batch = int(rows["batch"].iloc[0])
+        for start in range(0, len(rows), batch):
+            jobs = [self._job(row) for _, row in rows.iloc[start : start + batch].iterrows()]
+            pictures = self._paint(jobs, [0] * len(jobs), [make_seed(job.row["seed"], GOOD) for job in jobs])
+            for job, picture in zip(jobs, pictures, strict=True):
+                yield job, *self._composite(job, picture)

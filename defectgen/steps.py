@@ -78,7 +78,13 @@ STEPS = (
         "generate",
         "defectgen.stages.generate:generate",
         "draw the planned defects, keep those that pass the gates",
+        version=2,
         choices=_MATHEMATICS,
+    ),
+    Step(
+        "evaluate",
+        "defectgen.stages.evaluate:evaluate",
+        "train detectors with and without them: does it help?",
     ),
     Step("export", "defectgen.stages.export:export", "write the labelled data set in the formats detectors read"),
     Step("report", "defectgen.stages.report:report", "show all of it on one page"),

@@ -8,6 +8,7 @@ import pandas as pd
 
 from defectgen.imaging.files import Mask, Pixels, write_image, write_mask
 from defectgen.manifest import IMAGES, INSTANCES, Manifest, Row, image_row, mask_row, table
+from defectgen.utility.verdict import not_measured
 
 SHAPE = (48, 64)
 
@@ -96,3 +97,9 @@ def one_line(error: object) -> str:
     message = str(error)
     assert "\n" not in message.strip()
     return message
+
+
+def unmeasured(folder: Path) -> Path:
+    """A folder as `evaluate` leaves it that had nothing to measure with."""
+    not_measured("nothing to test on").save(folder)
+    return folder

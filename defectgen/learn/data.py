@@ -167,9 +167,7 @@ class SizedExamples(Protocol):
 class PatchData(lightning.LightningDataModule):
     """The loaders; training continues with the example after the last one seen."""
 
-    def __init__(
-        self, train: SizedExamples, validation: SizedExamples | None, batch: int, workers: int = 0
-    ) -> None:
+    def __init__(self, train: SizedExamples, validation: SizedExamples | None, batch: int, workers: int = 0) -> None:
         super().__init__()
         self.train, self.validation, self.batch, self.workers = train, validation, batch, workers
 

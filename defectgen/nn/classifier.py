@@ -16,20 +16,24 @@ class Classifier(nn.Module):
 
     Args:
         spec: channels and classes of the data.
-        width: channels at the first resolution, half the patch's.
+        width: channels at the first resolution.
         multipliers: channels of each resolution over `width`; every next one is half the size.
+        patch_size: the picture's side over that of the first resolution.
     """
 
-    def __init__(self, spec: DataSpec, width: int = 24, multipliers: tuple[int, ...] = (1, 2, 4)) -> None:
+    def __init__(
+        self, spec: DataSpec, width: int = 24, multipliers: tuple[int, ...] = (1, 2, 4), patch_size: int = 2
+    ) -> None:
         super().__init__()
-        self.width, self.multipliers = width, multipliers
+        self.width, self.multipliers, self.patch_size = width, multipliers, patch_size
         channels = width * multipliers[0]
-        layers: list[nn.Module] = [nn.PixelUnshuffle(2), nn.Conv2d(4 * spec.channels, channels, 3, padding=1)]
+        stem = nn.Conv2d(patch_size**2 * spec.channels, channels, 3, padding=1)
+        layers: list[nn.Module] = [nn.PixelUnshuffle(patch_size), stem]
         for depth, multiplier in enumerate(multipliers):
             if depth:
                 layers.append(nn.Conv2d(channels, width * multiplier, 3, stride=2, padding=1))
                 channels = width * multiplier
-            layers.append(_Block(channels))
+            layers.append(Block(channels))
         self.features = nn.Sequential(*layers, norm(channels), nn.SiLU())
         self.logits = nn.Linear(2 * channels, len(spec.classes))
 
@@ -39,7 +43,7 @@ class Classifier(nn.Module):
         return self.logits(torch.cat([features.mean(dim=(2, 3)), features.amax(dim=(2, 3))], dim=1))
 
 
-class _Block(nn.Module):
+class Block(nn.Module):
     """Two 3 x 3 convolutions around a skip connection."""
 
     def __init__(self, channels: int) -> None:

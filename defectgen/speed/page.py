@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from datetime import date
 
+from defectgen.markdown import tabulated
 from defectgen.speed.machine import matrix_rate
 from defectgen.speed.results import Results
 from defectgen.speed.stopwatch import ROUNDS, Figure
@@ -153,9 +154,3 @@ def _work(figure: Figure) -> str:
 def _digits(value: float) -> str:
     """Three that count."""
     return f"{value:,.0f}" if value >= 100 else f"{value:#.3g}"
-
-
-def tabulated(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """A Markdown table, its first column to the left and the others to the right."""
-    lines = [header, ["---", *["--:"] * (len(header) - 1)], *rows]
-    return "\n".join("| " + " | ".join(line) + " |" for line in lines)

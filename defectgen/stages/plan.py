@@ -99,9 +99,7 @@ class Page:
 class Planner:
     """Finds places for shapes: where the donor sits on its own part, give or take."""
 
-    def __init__(
-        self, source: Source, flips: list[str], scale: tuple[float, float], turn: float, shift: float
-    ) -> None:
+    def __init__(self, source: Source, flips: list[str], scale: tuple[float, float], turn: float, shift: float) -> None:
         self.source, self.flips = source, flips
         self.scale, self.turn, self.shift = scale, turn, shift
         self.clean, self.donors = source.clean("train"), source.defects("train")

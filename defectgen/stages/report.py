@@ -11,6 +11,7 @@ from urllib.parse import quote
 import pandas as pd
 
 from defectgen import tracking
+from defectgen.formats.card import FILE as CARD
 from defectgen.imaging.files import write_atomic, write_image
 from defectgen.imaging.read import read_image
 from defectgen.imaging.sheet import sheet
@@ -23,6 +24,7 @@ from defectgen.page.agreement import Agreement, judge
 from defectgen.page.funnel import Funnel, funnels, meaning, total
 from defectgen.page.render import render
 from defectgen.page.run import Run
+from defectgen.page.study import Measured
 from defectgen.page.tiles import TILE
 from defectgen.source import PLAN
 from defectgen.stages.critic import METRICS as CRITIC_METRICS
@@ -38,6 +40,7 @@ def report(
     critic: Path,
     plan: Path,
     generate: Path,
+    evaluate: Path,
     export: Path,
     name: str,
 ) -> str:
@@ -51,20 +54,22 @@ def report(
         critic: folder of the trained critic.
         plan: folder of the plan.
         generate: folder of the synthetic pictures.
+        evaluate: folder of the study whether they help.
         export: folder of the exported data set.
         name: product.
     """
     folders = {"ingest": ingest, "patch": patch, "inpaint": inpaint, "critic": critic, "plan": plan}
-    folders |= {"generate": generate, "export": export}
+    folders |= {"generate": generate, "evaluate": evaluate, "export": export}
     run = Run.load(name, folders, pd.read_parquet(plan / PLAN))
     counted = funnels(run.plan, run.drawn.manifest.instances, run.labels)
     real = json.loads((critic / CRITIC_METRICS).read_text())["recall"]
     agreement = judge(load_critic(critic / CHECKPOINT), run, real)
-    metrics = agreement.figures() | {"yield": total(counted).shares["accepted"]}
+    study = Measured.load(evaluate)
+    metrics = agreement.figures() | {"yield": total(counted).shares["accepted"], "utility": study.metrics()}
     class_sheets = [sheets.class_sheet(run, funnel.label) for funnel in counted if funnel.accepted]
     _write_sheets(out / "sheets", class_sheets)
     write_atomic(out / METRICS, json.dumps(metrics, indent=2).encode())
-    page = render(_facts(run, counted, agreement, class_sheets))
+    page = render(_facts(run, study, counted, agreement, class_sheets))
     write_atomic(out / PAGE, page.encode())
     _record(out / PAGE, agreement, metrics["yield"])
     inputs = {stage.name: stage.digest for stage in facts.stages(run)}
@@ -72,7 +77,11 @@ def report(
 
 
 def _facts(
-    run: Run, counted: Sequence[Funnel], agreement: Agreement, class_sheets: Sequence[sheets.ClassSheet]
+    run: Run,
+    study: Measured,
+    counted: Sequence[Funnel],
+    agreement: Agreement,
+    class_sheets: Sequence[sheets.ClassSheet],
 ) -> dict[str, Any]:
     """What the template fills in."""
     everything = total(counted)
@@ -82,6 +91,7 @@ def _facts(
     stages = facts.stages(run)
     return {
         "name": run.name,
+        "study": study,
         "size": run.spec.size,
         "synthetic": run.folders["generate"],
         "pictures": len(run.drawn.manifest.images),
@@ -91,8 +101,9 @@ def _facts(
         "meanings": {reason: meaning(reason) for reason in sorted(everything.reasons)},
         "real_counts": real_counts,
         "agreement": agreement,
-        "advice": list(advice(counted, agreement, real_counts)),
+        "advice": list(advice(counted, agreement, real_counts, study.verdict.state)),
         "exports": sorted(path for path in run.folders["export"].iterdir() if path.is_dir()),
+        "card": run.folders["export"] / CARD,
         "class_sheets": class_sheets,
         "columns": sheets.COLUMNS,
         "rejected": sheets.rejected(run),

@@ -1,6 +1,6 @@
 """What the parts of the study hand to each other: pictures as detectors see them, and what detectors said of them."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +16,8 @@ class Picture:
     classes: (S, S) uint8, the class number of each pixel, 0 = good, UNKNOWN = a defect without a class.
     named: (K,) bool, the classes the picture may be called by: only "good" (number 0), or those of its defects; all
         defect classes where the defect has none.
+    patches: class number (or UNKNOWN) and native surroundings (C, P, P) of each defect, as the generator's networks see
+        one.
     """
 
     picture_id: str
@@ -23,6 +25,7 @@ class Picture:
     pixels: NDArray[np.float32]
     classes: NDArray[np.uint8]
     named: NDArray[np.bool_]
+    patches: list[tuple[int, NDArray[np.float32]]] = field(default_factory=list)
 
     @property
     def good(self) -> bool:
@@ -57,7 +60,8 @@ class Counts:
     calls: NDArray[np.int64]
 
 
-THRESHOLDS = np.concatenate([np.linspace(0, 0.9, 46), 1 - np.geomspace(0.09, 1e-4, 18)]).astype(np.float32)
+# Evenly spaced in log odds, from 0.0001: a rare class is said with small probabilities.
+THRESHOLDS = np.concatenate([[0], 1 / (1 + np.exp(-np.linspace(-9.2, 9.2, 63)))]).astype(np.float32)
 
 
 @dataclass(frozen=True)

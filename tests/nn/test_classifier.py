@@ -3,6 +3,7 @@
 import pytest
 import torch
 
+from defectgen.learn.checkpoint import build, describe
 from defectgen.nn.classifier import Classifier
 from defectgen.spec import DataSpec
 
@@ -11,6 +12,27 @@ from defectgen.spec import DataSpec
 def test_gives_one_logit_per_class(channels: int) -> None:
     spec = DataSpec(channels, ["good", "pit", "scratch"], 0.3, 64)
     assert Classifier(spec)(torch.zeros(5, channels, 64, 64)).shape == (5, 3)
+
+
+@pytest.mark.parametrize(("patch_size", "first"), [(2, 32), (4, 16)])
+def test_a_patch_size_sets_the_first_resolution(patch_size: int, first: int, spec: DataSpec) -> None:
+    seen = []
+    network = Classifier(spec, patch_size=patch_size)
+    network.features[1].register_forward_hook(lambda module, inputs, output: seen.append(output.shape))
+    assert network(torch.zeros(2, 1, 64, 64)).shape == (2, 3)
+    assert seen == [(2, 24, first, first)]
+
+
+def test_a_description_from_before_patch_sizes_builds_the_network_it_was_of(spec: DataSpec) -> None:
+    """Weights by name and shape, and so the checkpoints of earlier critics."""
+    old = {"class_path": "defectgen.nn.classifier.Classifier", "init_args": {"width": 24, "multipliers": [1, 2, 4]}}
+    network = build(old, Classifier, spec)
+    shapes = {name: tuple(weight.shape) for name, weight in network.state_dict().items()}
+    assert shapes["features.1.weight"] == (24, 4, 3, 3)
+    assert shapes["features.2.conv_in.weight"] == (24, 24, 3, 3)
+    assert shapes["features.6.conv_out.weight"] == (96, 96, 3, 3)
+    assert shapes["logits.weight"] == (3, 192)
+    assert build(describe(network), Classifier, spec).patch_size == 2
 
 
 def test_is_small(spec: DataSpec) -> None:

@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from small import unmeasured
 
 from defectgen.diffusion.denoise import Denoiser, V
 from defectgen.diffusion.guide import Clip
@@ -194,7 +195,7 @@ def test_a_set_in_which_nothing_passes_is_refused(folders: Folders, tmp_path: Pa
 
 
 def test_exported_masks_are_the_labels(folders: Folders, generated: Manifest, tmp_path: Path) -> None:
-    export(tmp_path, folders.ingest, generated.folder, formats=["mvtec"])
+    export(tmp_path, folders.ingest, generated.folder, unmeasured(tmp_path / "evaluate"), formats=["mvtec"])
     for image_id, rows in generated.accepted().groupby("image_id"):
         label = rows["label"].iloc[0]
         union = np.any([generated.read_mask(row) for _, row in rows.iterrows()], axis=0)

@@ -10,7 +10,9 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 import pytest
+from made_study import make_study
 from numpy.typing import NDArray
+from small import unmeasured
 
 from defectgen import outputs, tracking
 from defectgen.imaging.files import Mask, Pixels, write_image, write_mask
@@ -28,6 +30,7 @@ from defectgen.select import select
 from defectgen.source import Source
 from defectgen.spec import DataSpec
 from defectgen.stages import report as stage
+from defectgen.utility.verdict import not_measured
 
 EVIL = "<script>alert(1)</script>"
 CLASSES = ["good", "pit", EVIL]
@@ -105,7 +108,7 @@ class Folders(NamedTuple):
 
 def make(root: Path, channels: int = 1, dtype: type = np.uint8) -> Folders:
     """A run of two classes with every kind of outcome."""
-    steps = ("ingest", "patch", "inpaint", "critic", "plan", "generate", "export")
+    steps = ("ingest", "patch", "inpaint", "critic", "plan", "generate", "evaluate", "export")
     paths = {step: root / step for step in steps}
     recipe: outputs.Recipe = {"settings": {}, "inputs": {}, "files": {}, "run": {"seed": 7, "version": 1}}
     for path in paths.values():
@@ -115,6 +118,7 @@ def make(root: Path, channels: int = 1, dtype: type = np.uint8) -> Folders:
     make_patch(paths["patch"], real, channels)
     make_training(paths["inpaint"], paths["critic"])
     make_drawn(paths["plan"], paths["generate"], Source(real))
+    unmeasured(paths["evaluate"])
     for name in ("mvtec", "coco"):
         (paths["export"] / name).mkdir()
     for number, (step, path) in enumerate(paths.items(), 1):
@@ -254,8 +258,14 @@ def test_every_section_is_there(page: str) -> None:
     ids = {attributes.get("id") for _, attributes in read.elements}
     links = {str(attributes["href"])[1:] for tag, attributes in read.elements if tag == "a"}
     sections = {"next", "funnel", "classes", "rejected", "pictures", "agreement", "curves", "time", "recipe"}
+    sections |= {"verdict", "utility"}
     assert sections <= ids and links <= ids
-    assert "Not measured yet" in page and "5 synthetic pictures" in page and "5 labelled defects" in page
+    assert (
+        "Not measured" in page
+        and "Nothing to test on" in page
+        and "5 synthetic pictures" in page
+        and "5 labelled defects" in page
+    )
     assert "6 real training defects" in page and "tile &amp; co" in page
     for told in ("/export/mvtec", "digest of inpaint", "note: of generate", "<dd>7</dd>", "1 min 10 s", "40.0"):
         assert told in page, told
@@ -373,6 +383,33 @@ def test_other_real_defects_are_of_other_parts_first(folders: Folders) -> None:
         assert len({real.patches.iloc[0]["donor_id"], *others["donor_id"]}) == 3
 
 
+def test_the_verdict_comes_first_and_the_study_follows(tmp_path: Path) -> None:
+    folders, study = make(tmp_path / "run"), make_study()
+    evaluate = folders.paths["evaluate"]
+    study.verdict.save(evaluate)
+    write_table(evaluate / "figures.parquet", study.figures)
+    write_table(evaluate / "differences.parquet", study.differences)
+    write_image(evaluate / "charts/worst.png", surface(0, 3, np.uint8))
+    folders.report(tmp_path / "out")
+    page, figures = (tmp_path / "out/report.html").read_text(), json.loads((tmp_path / "out/metrics.json").read_text())
+    main = page.partition("<main>")[2]
+    assert main.index("It helps") < main.index("Average precision 0.") < main.index("labelled synthetic defects")
+    worst = base64.b64encode((evaluate / "charts/worst.png").read_bytes()).decode()
+    assert page.count("data:image/png;base64,") == page.count(worst) == 1
+    means = study.means("average_precision", study.detector)[""]
+    rows = {row[0]: row for row in Elements(page).rows}
+    assert rows["selected"][1] == f"{means['selected']:.3f}" and rows["selected"][-1] == "helps"
+    assert rows["real"][-1] == "hurts" and rows["augmented"][-1] == "–"
+    assert figures["utility"]["state"] == "helps" and "Do not train" not in page
+    assert figures["utility"]["figures"]["selected"]["average_precision"] == pytest.approx(means["selected"])
+
+
+def test_another_outcome_of_the_study_is_another_digest(made: Made, tmp_path: Path) -> None:
+    folders = make(tmp_path / "run")
+    not_measured("another reason").save(folders.paths["evaluate"])
+    assert folders.report(tmp_path / "out") != made.digest
+
+
 def test_advice_names_the_classes_it_is_about() -> None:
     plan = pd.DataFrame([{"plan_id": f"{label}{i}", "label": label} for label in ("pit", "dent") for i in range(4)])
     statuses = {"pit": ["accepted"] * 4, "dent": ["accepted", "rejected", "rejected", "rejected"]}
@@ -381,10 +418,11 @@ def test_advice_names_the_classes_it_is_about() -> None:
     agreement = Agreement(
         ["good", "pit", "dent"], np.array([[0, 0, 0], [3, 1, 0], [0, 0, 1]]), {"pit": 0.9, "dent": 0.9}
     )
-    given = list(advice(funnels(plan, attempts, ["pit", "dent"]), agreement, {"pit": 40, "dent": 3}))
+    given = list(advice(funnels(plan, attempts, ["pit", "dent"]), agreement, {"pit": 40, "dent": 3}, "hurts"))
     about = {words: [line for line in given if words in line] for words in ("accepted", "recognises", "More real")}
     assert [line for line in about["accepted"] if "dent 1 of 4" in line and "3 spilled" in line and "pit" not in line]
     assert [line for line in about["recognises"] if "pit 25%" in line and "dent" not in line]
+    assert given[-1].startswith("Do not train")
     assert [line for line in about["More real"] if "dent (3)" in line and "pit" not in line]
 
 
