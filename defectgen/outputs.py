@@ -104,7 +104,8 @@ def _differences(old: Mapping[str, Any], new: Recipe) -> list[str]:
     """Names of what differs between two recipes, in the order of the new one."""
     before = {(part, name): value for part, values in old.items() for name, value in values.items()}
     after = {(part, name): value for part, values in _plain(new).items() for name, value in values.items()}
-    return [name for part, name in {**after, **before} if before.get((part, name)) != after.get((part, name))]
+    absent = object()  # a setting that is there now, if only as null, was not before
+    return [key[1] for key in {**after, **before} if before.get(key, absent) != after.get(key, absent)]
 
 
 def _read(path: Path, lost: Path | None = None) -> dict[str, Any] | None:

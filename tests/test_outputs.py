@@ -29,6 +29,13 @@ def test_a_folder_killed_before_its_first_file_is_ours(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["begun.json"]
 
 
+def test_a_new_setting_is_named_even_where_it_is_null(tmp_path: Path) -> None:
+    outputs.begin(tmp_path, RECIPE)
+    more = RECIPE | {"settings": {"size": 64, "shots": None}}
+    assert outputs.begin(tmp_path, more) == "starting over: shots changed"
+    assert outputs.begin(tmp_path, RECIPE) == "starting over: shots changed"
+
+
 @pytest.mark.parametrize("text", ["", "{", "null", "[1]", "3"])
 def test_damaged_notes_are_named_with_the_mend(tmp_path: Path, text: str) -> None:
     outputs.begin(tmp_path, RECIPE)

@@ -112,7 +112,7 @@ def evaluate(
             versions={package: version(package) for package in PACKAGES},
             command=shlex.join(["defectgen", *sys.argv[1:]]),
             size=size,
-            detectors={detector.name: vars(detector) for detector in detectors},
+            detectors={detector.name: detector.settings for detector in detectors},
             seeds=range(seeds),
             counts=_counts({"train": real, "val": val, "test": test}, spec.classes),
             chosen=measured.chosen,

@@ -4,6 +4,7 @@ A detector of your own is a subclass of `Detector` with a `train`, named in `eva
 constructor's arguments are its settings.
 """
 
+import inspect
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -30,6 +31,12 @@ class Detector(ABC):
     def name(self) -> str:
         """What tables and folders call it."""
         return type(self).__name__
+
+    @property
+    def settings(self) -> dict[str, object]:
+        """The constructor's arguments, as far as they are kept in attributes of the same names."""
+        names = inspect.signature(type(self)).parameters
+        return {name: getattr(self, name) for name in names if hasattr(self, name)}
 
     @abstractmethod
     def train(self, stream: Stream, spec: DataSpec, seed: int, folder: Path) -> Trained:
