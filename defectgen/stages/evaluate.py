@@ -36,7 +36,17 @@ from defectgen.utility.page import page
 from defectgen.utility.pictures import load
 from defectgen.utility.pools import Materials, seam_pairs
 from defectgen.utility.segmenter import PixelSegmenter
-from defectgen.utility.study import BASELINE, DIFFERENCE_TABLE, FIGURE_TABLE, PAGE, PLAIN, SELECTED, Facts, Study
+from defectgen.utility.study import (
+    BASELINE,
+    DIFFERENCE_TABLE,
+    FIDELITY_TABLE,
+    FIGURE_TABLE,
+    PAGE,
+    PLAIN,
+    SELECTED,
+    Facts,
+    Study,
+)
 from defectgen.utility.trials import Trials
 from defectgen.utility.types import Picture
 from defectgen.utility.verdict import Verdict, not_measured
@@ -85,7 +95,7 @@ def evaluate(
     _check(arms, detectors, ratios)
     spec, source = DataSpec.load(patch), Source(Manifest.load(ingest))
     if obstacle := _obstacle(source, seeds):
-        return _conclude(out, not_measured(obstacle))
+        return _conclude(out, not_measured(obstacle), [])
     start = time.perf_counter()
     generated, rows = Manifest.load(generate), pd.read_parquet(plan / PLAN)
     materials = Materials.of(source, generated, rows, spec, size, seed)
@@ -130,11 +140,11 @@ def evaluate(
     )
     write_table(out / FIGURE_TABLE, study.figures)
     write_table(out / DIFFERENCE_TABLE, study.differences)
-    write_table(out / "fidelity.parquet", study.fidelity)
+    write_table(out / FIDELITY_TABLE, study.fidelity)
     charts.write(out / "charts", study, {picture.picture_id: picture for picture in test})
     write_atomic(out / PAGE, page(study).encode())
     _record(out, study)
-    return _conclude(out, study.verdict)
+    return _conclude(out, study.verdict, [study.figures, study.differences, study.fidelity])
 
 
 def _check(arms: Sequence[str], detectors: Sequence[Detector], ratios: Sequence[float]) -> None:
@@ -192,11 +202,11 @@ def _record(out: Path, study: Study) -> None:
     tracking.log_artifact(out / PAGE)
 
 
-def _conclude(out: Path, verdict: Verdict) -> str:
-    """Write the verdict, say it, and return the digest: everything in it follows from the readings."""
+def _conclude(out: Path, verdict: Verdict, tables: Sequence[pd.DataFrame]) -> str:
+    """Write the verdict, say it, and return the digest of what the later stages read."""
     verdict.save(out)
     if verdict.overall:
         tracking.log_metrics({"difference": verdict.overall.difference})
         print(f"  look at {out / PAGE}")
     print(f"  {verdict.sentence}", flush=True)
-    return hashlib.sha256(verdict.sentence.encode()).hexdigest()
+    return hashlib.sha256("|".join([verdict.sentence, *(table.to_json() for table in tables)]).encode()).hexdigest()

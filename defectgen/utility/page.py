@@ -5,8 +5,8 @@ from collections.abc import Sequence
 import pandas as pd
 
 from defectgen.markdown import plain, tabulated
-from defectgen.quality.fidelity import predicts, weakness
 from defectgen.utility.figures import PRIMARY
+from defectgen.utility.foresight import foretold
 from defectgen.utility.method import method
 from defectgen.utility.study import BASELINE, PLAIN, SEAM, SELECTED, Study, signed, title
 from defectgen.utility.verdict import MARGIN
@@ -14,7 +14,6 @@ from defectgen.utility.verdict import MARGIN
 LINE = [PRIMARY, "macro_f1", "balanced_accuracy", "auroc"]
 OPERATING = ["false_alarms_at_full_recall", "miss_rate_at_1pct", "miss_rate_at_5pct"]
 PIXELS = ["pixel_average_precision", "dice"]
-CHANCE = 0.05  # of one figure or more to seem to predict the endpoint though none does
 RULE = f"""The endpoint was fixed beforehand: average precision of each defect class against everything else, as the
 image classifier ranks the test pictures, averaged over the classes. An arm **helps** if the 95 % interval of its
 difference from `{BASELINE}` lies above zero, **hurts** if it lies below, makes **no difference** if it lies within
@@ -173,24 +172,10 @@ def _fidelity(study: Study) -> str:
     order = sorted(pairs.itertuples(index=False, name=None), key=lambda pair: str(pair[0]))
     rows = [[f"{plain(key[0])}, `{key[1]}`", *wide.loc[key]] for key in order]
     table = tabulated(["features, arm", *(plain(figure.replace("_", " ")) for figure in wide)], rows)
-    return f"{FIDELITY}\n\n{table}\n\n{_predictors(study, overall)}"
-
-
-def _predictors(study: Study, fidelity: pd.DataFrame) -> str:
-    """Whether any fidelity figure goes with the endpoint, corrected for how many were asked."""
-    gained = study.endpoint().query("label == ''")[["arm", "difference"]].dropna().assign(product=study.facts.product)
-    found = predicts(fidelity.assign(product=study.facts.product), gained)
-    strong = found[found["p_value"] * len(found) <= CHANCE]
-    names = ", ".join(f"{plain(row.figure)} ({plain(row.features)})" for row in strong.itertuples())
-    answer = (
-        f"Beyond chance: {names}." if names else "Not shown: none goes with the gain more than chance would have it."
-    )
-    rows = [
-        [plain(row.features), plain(row.figure), str(row.n), f"{row.correlation:+.2f}", f"{row.p_value:.2f}"]
-        for row in found.itertuples()
-    ]
-    table = tabulated(["features", "figure", "arms", "rank correlation", "p"], rows) if rows else ""
-    return f"### Does any of it predict the endpoint?\n\n{answer} {weakness(found)}\n\n{table}".rstrip()
+    product = study.facts.product
+    gained = study.endpoint().query("label == ''")[["arm", "difference"]].dropna()
+    answer = foretold(overall.assign(product=product), gained.assign(product=product))
+    return f"{FIDELITY}\n\n{table}\n\n### Does any of it predict the endpoint?\n\n{answer}"
 
 
 def _rows(table: pd.DataFrame) -> list[list[str]]:

@@ -13,7 +13,8 @@ from defectgen.utility.verdict import Verdict
 
 BASELINE, PLAIN, SELECTED = "augmented", "real", "selected"  # arms: of every verdict, without augmentation, exported
 SEAM = "seam_auroc"  # figure: how well a detector tells shams from the same pictures untouched
-PAGE, FIGURE_TABLE, DIFFERENCE_TABLE, CHART_FOLDER = "utility.md", "figures.parquet", "differences.parquet", "charts"
+PAGE, CHART_FOLDER = "utility.md", "charts"
+FIGURE_TABLE, DIFFERENCE_TABLE, FIDELITY_TABLE = "figures.parquet", "differences.parquet", "fidelity.parquet"
 CHARTS = ("differences", "precision_recall", "confusion", "worst")  # each a PNG in the folder of charts
 Key = tuple[str, int, str]  # arm, seed, detector
 
