@@ -42,7 +42,9 @@ def differences(study: Study) -> bytes:
     figure, all_axes = _panels(len(panels), height=1.2 + 0.34 * len(arms))
     for axes, label in zip(all_axes, panels, strict=True):
         _intervals(axes, table[table["label"] == label].set_index("arm"), arms)
-        axes.set_title(label or "all classes", color=INK, loc="left", fontweight="normal" if label else "bold")
+        axes.set_title(
+            _literal(label) or "all classes", color=INK, loc="left", fontweight="normal" if label else "bold"
+        )
     figure.supxlabel(
         f"average precision minus that of “{BASELINE}”, 95 % interval; shaded: no difference", color=INK, size=10
     )
@@ -61,7 +63,7 @@ def precision_recall(study: Study) -> bytes:
                 axes.plot(RECALL, curve, color=colour, linewidth=0.7, alpha=0.5)
             if curves:
                 axes.plot(RECALL, np.mean(curves, axis=0), color=colour, linewidth=2.4, label=arm)
-        axes.set_title(label, color=INK, loc="left")
+        axes.set_title(_literal(label), color=INK, loc="left")
         axes.set_xlim(-0.02, 1.02)
         axes.set_ylim(-0.02, 1.05)
     all_axes[0].legend(frameon=False, labelcolor=INK, fontsize=9)
@@ -123,13 +125,19 @@ def _matrix(axes: Axes, counts: NDArray[np.float64], classes: Sequence[str], tit
     for (row, column), count in np.ndenumerate(counts):
         axes.text(column, row, f"{count:.3g}" if count else "·", ha="center", va="center", size=9,
                   color="white" if shares[row, column] > 0.5 else INK)  # fmt: skip
-    axes.set_xticks(range(len(classes)), classes, rotation=40, ha="right")
-    axes.set_yticks(range(len(classes)), classes)
+    names = [_literal(label) for label in classes]
+    axes.set_xticks(range(len(names)), names, rotation=40, ha="right")
+    axes.set_yticks(range(len(names)), names)
     axes.tick_params(colors=INK, length=0)
     axes.spines[:].set_visible(False)
     axes.set_title(title, color=INK, loc="left")
     axes.set_xlabel("called", color=INK)
     axes.set_ylabel("is", color=INK)
+
+
+def _literal(name: str) -> str:
+    """A class may be called anything; between two dollars stands a formula."""
+    return name.replace("$", r"\$")
 
 
 def _panels(count: int, height: float) -> tuple[Figure, list[Axes]]:

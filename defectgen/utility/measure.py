@@ -27,7 +27,8 @@ class Measured:
     """What the study found; figures and differences as `Study` has them.
 
     detector: whose average precision is the primary endpoint. chosen: columns arm, seed, detector, ratio, decision,
-    real_share. test: the readings of the test pictures. seconds: of all trainings together.
+    real_share. test: the readings of the test pictures. seconds: of all trainings together, those that ratios were
+    chosen with too.
     """
 
     detector: str
@@ -73,7 +74,7 @@ def measure(
         chosen=_chosen(done, cuts, ratio),
         verdict=of_differences(changes, primary, seeds, len(first.picture_ids), len(set(first.groups))),
         test=test,
-        seconds=sum(trial.seconds for trial in done.values()),
+        seconds=trials.seconds,
     )
 
 
@@ -92,11 +93,12 @@ def _all(
     """Every trial, seed by seed, so that arms can be compared as soon as one seed is through."""
     done: dict[Key, Trial] = {}
     total = seeds * len(arms) * len(detectors)
+    asked = [name for name in (VAL, TEST, SHAM, UNTOUCHED) if trials.shown[name]]
     for number in range(seeds):
         for arm in arms:
             for detector in detectors:
                 print(f"  [{len(done) + 1}/{total}] seed {number}, {arm.name}, {detector.name}", flush=True)
-                trial = trials.trial(arm, ratio[arm.name], str(number), detector, [VAL, TEST, SHAM, UNTOUCHED])
+                trial = trials.trial(arm, ratio[arm.name], str(number), detector, asked)
                 done[arm.name, number, detector.name] = trial
     return done
 
@@ -112,7 +114,7 @@ def _figures(done: Mapping[Key, Trial], cuts: Mapping[Key, Thresholds], classes:
     rows = []
     for (arm, number, detector), trial in done.items():
         found = figures(trial.readings[TEST], classes, cuts[arm, number, detector])
-        if trial.readings[SHAM].scores is not None:
+        if SHAM in trial.readings and trial.readings[SHAM].scores is not None:
             found[SEAM, ""] = _told_apart(trial.readings[SHAM], trial.readings[UNTOUCHED])
         rows += [(arm, number, detector, figure, label, value) for (figure, label), value in found.items()]
     return pd.DataFrame(rows, columns=["arm", "seed", "detector", "figure", "label", "value"])

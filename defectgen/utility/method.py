@@ -9,9 +9,9 @@ from defectgen.markdown import plain, tabulated
 from defectgen.page.render import duration
 from defectgen.utility.study import Study
 
-RULES = """Only the split train trains anything. Ratios and thresholds were chosen on val; test was read once, for
-these figures. Every arm took the same optimiser steps, and real defects were at least half of all defect draws in
-every arm."""
+RULES = """Only the split train trains anything. Ratios, and the thresholds of calls, were chosen on val; test was read
+once, for these figures. Every arm took the same optimiser steps, and in every arm the chance that a defect drawn was a
+real one was at least one half."""
 
 
 def method(study: Study) -> str:

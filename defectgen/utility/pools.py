@@ -26,6 +26,7 @@ from defectgen.utility.pictures import load, picture
 from defectgen.utility.types import UNKNOWN, Picture
 
 HELD = 0.1  # share of the clean training pictures held out for reading the seam
+LARGEST = 1 / 3  # share of them that a group may be to be held out: reading the seam must not cost the arms more
 
 
 @dataclass(frozen=True)
@@ -48,13 +49,16 @@ class Materials:
 
     @classmethod
     def of(cls, source: Source, generated: Manifest, plan: pd.DataFrame, spec: DataSpec, size: int, seed: int) -> Self:
-        """With repainted clean pictures held out, drawn by lot, whole groups, and no more than a share of all clean."""
+        """With repainted clean pictures held out, drawn by lot, whole groups, and no more than a share of all clean.
+
+        One group is held out even if it is more than that share, and none if there are large ones only.
+        """
         repaints = pd.read_parquet(generated.folder / REPAINTS)
         clean = source.images.loc[source.clean("train")]
-        lot = np.random.default_rng(make_seed(seed, "held"))
-        groups = lot.permutation(sorted(clean.loc[repaints["clean_id"], "group"].unique()))
-        sizes = clean["group"].value_counts()[groups].cumsum()
-        few = groups[: max(1, int((sizes <= HELD * len(clean)).sum()))]
+        lot, sizes = np.random.default_rng(make_seed(seed, "held")), clean["group"].value_counts()
+        small = sizes.index[sizes <= LARGEST * len(clean)]
+        groups = lot.permutation(sorted(small.intersection(clean.loc[repaints["clean_id"], "group"])))
+        few = groups[: max(1, int((sizes.reindex(groups).cumsum() <= HELD * len(clean)).sum()))]
         held = frozenset(clean.index[clean["group"].isin(few)])
         return cls(source, generated, plan, repaints, spec, size, seed, held)
 

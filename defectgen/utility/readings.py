@@ -32,6 +32,19 @@ def read(pictures: Sequence[Picture], prediction: Prediction) -> Reading:
     )
 
 
+def joined(parts: Sequence[Reading]) -> Reading:
+    """One reading of the pictures of all parts, at least one, which one detector was asked about part by part."""
+    scores = [part.scores for part in parts if part.scores is not None]
+    counts = [vars(part.counts) for part in parts if part.counts is not None]
+    return Reading(
+        picture_ids=[name for part in parts for name in part.picture_ids],
+        groups=[name for part in parts for name in part.groups],
+        truth=np.concatenate([part.truth for part in parts]),
+        scores=np.concatenate(scores) if scores else None,
+        counts=Counts(**{key: np.concatenate([part[key] for part in counts]) for key in _COUNTS}) if counts else None,
+    )
+
+
 def save(path: Path, reading: Reading) -> None:
     """Write a reading as npz without pickles, whole or not at all."""
     arrays = {

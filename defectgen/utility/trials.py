@@ -12,13 +12,16 @@ from pathlib import Path
 
 from defectgen.imaging.files import write_atomic
 from defectgen.manifest import make_seed
-from defectgen.outputs import Stopwatch
+from defectgen.outputs import Stopwatch, done
 from defectgen.spec import DataSpec
 from defectgen.utility.arms import Arm
-from defectgen.utility.detector import Detector
+from defectgen.utility.detector import Detector, Trained
 from defectgen.utility.draws import Draws
-from defectgen.utility.readings import load, read, save
+from defectgen.utility.readings import joined, load, read, save
 from defectgen.utility.types import Picture, Reading
+
+COUNTED = 2000  # draws that the real share is measured on
+NUMBERS = 2**26  # in the maps that are in memory at a time: a quarter of a gigabyte
 
 
 @dataclass(frozen=True)
@@ -34,7 +37,7 @@ class Trial:
 
 
 class Trials:
-    """Trains and reads, or only reads where that was done before.
+    """Trains and reads, or only reads where that was done before; `seconds` is what the trials so far took to train.
 
     Args:
         out: folder of the readings.
@@ -48,7 +51,7 @@ class Trials:
         self, out: Path, spec: DataSpec, real: Sequence[Picture], shown: Mapping[str, Sequence[Picture]], seed: int
     ) -> None:
         self.out, self.spec, self.real, self.shown, self.seed = out, spec, real, shown, seed
-        self.watch = Stopwatch(out)
+        self.watch, self.seconds = Stopwatch(out), 0.0
 
     def trial(self, arm: Arm, ratio: float, repetition: str, detector: Detector, asked: Sequence[str]) -> Trial:
         """What a detector trained in an arm says of the sets of pictures asked about.
@@ -56,13 +59,16 @@ class Trials:
         ratio: share of the arm's added pictures among the draws. repetition: names the seed.
         """
         folder = self.out / "readings" / arm.name / f"{ratio:g}" / repetition / detector.name
-        done = folder / "done.json"
-        if not done.is_file():
-            self._train(arm, ratio, repetition, detector, asked, folder)
-        return Trial({name: load(folder / f"{name}.npz") for name in asked}, **json.loads(done.read_text()))
+        files = {name: folder / f"{name}.npz" for name in asked}
+        if done(folder) is None or not all(file.is_file() for file in files.values()):
+            self._train(arm, ratio, repetition, detector, files, folder)
+        facts = done(folder) or {}
+        found = Trial({name: load(file) for name, file in files.items()}, **facts)
+        self.seconds += found.seconds
+        return found
 
     def _train(
-        self, arm: Arm, ratio: float, repetition: str, detector: Detector, asked: Sequence[str], folder: Path
+        self, arm: Arm, ratio: float, repetition: str, detector: Detector, files: Mapping[str, Path], folder: Path
     ) -> None:
         """The seed does not know the arm."""
         seed = make_seed(self.seed, repetition, detector.name)
@@ -73,12 +79,15 @@ class Trials:
             return Draws(self.real, *added, self.spec.flips, ratio, length, seed)
 
         trained = detector.train(stream, self.spec, seed, folder / "training")
-        for name in asked:
-            save(folder / f"{name}.npz", read(self.shown[name], trained.predict(self.shown[name])))
+        for name, file in files.items():
+            save(file, self._read(trained, self.shown[name]))
         facts = {"seconds": watch.seconds(), "real_share": stream(COUNTED).real_share()}
         write_atomic(folder / "done.json", json.dumps(facts).encode())
         shutil.rmtree(folder / "training", ignore_errors=True)
         self.watch.keep()
 
-
-COUNTED = 2000  # draws that the real share is measured on
+    def _read(self, trained: Trained, pictures: Sequence[Picture]) -> Reading:
+        """A few pictures at a time: the maps of all of them may not fit into memory."""
+        few = max(1, NUMBERS // (len(self.spec.classes) * self.spec.size**2))
+        parts = [pictures[start : start + few] for start in range(0, len(pictures), few)]
+        return joined([read(part, trained.predict(part)) for part in parts])

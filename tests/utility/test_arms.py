@@ -152,6 +152,16 @@ def test_whole_groups_are_held_out(materials: Materials) -> None:
     assert len(set(chosen)) > 1
 
 
+@pytest.mark.parametrize("parts", [1, 2])
+def test_a_part_too_large_is_not_held_out(materials: Materials, parts: int) -> None:
+    """Reading the seam must not cost the arms half of their clean pictures, or all of them."""
+    images = materials.source.manifest.images
+    number = np.arange(len(images)) % parts
+    source = Source(replace(materials.source.manifest, images=images.assign(group=number.astype(str))))
+    few = Materials.of(source, materials.generated, materials.plan, materials.spec, SIZE, 0)
+    assert not few.held and seam_pairs(few) == ([], [])
+
+
 def test_perlin_is_never_cut_from_a_held_picture(materials: Materials) -> None:
     """Whatever the held pictures look like, the arm is the same."""
     asked: set[str] = set()

@@ -115,9 +115,24 @@ def test_a_study_without_pixels_seam_and_fidelity_leaves_their_sections_out(stud
     assert list(table(text, "What a line is run by")["`real`"]) == ["arm", "average precision", "AUROC"]
 
 
-def test_fidelity_predicts_nothing_where_four_arms_say_so_little(study: Study) -> None:
+def test_the_line_is_said_to_be_set_with_hindsight_and_what_a_class_is_judged_on(study: Study) -> None:
+    operating = page(study).partition("## What a line is run by")[2].partition("\n## ")[0]
+    assert "hindsight" in operating.partition("|")[0]
+    assert table(page(study), "Class by class")["crack"]["test pictures (parts)"] == "14 (5)"
+
+
+def test_names_of_classes_are_no_formulas(study: Study, tmp_path: Path) -> None:
+    classes = ["good", "$_{$", "pit|hole", "$\\frac$"]
+    names = dict(zip(CLASSES, classes, strict=True))
+    tables = [each.assign(label=each["label"].map(lambda label: names.get(label, label))) for each in
+              (study.figures, study.differences)]  # fmt: skip
+    odd = replace(study, classes=classes, figures=tables[0], differences=tables[1])
+    charts.write(tmp_path, odd, pictures())
+
+
+def test_of_four_arms_no_order_could_be_beyond_chance(study: Study) -> None:
     text = page(study)
-    assert "Not shown" in text
+    assert "Cannot be told" in text and "Not shown" not in text
     assert table(text, "Fidelity")["critic, `selected`"]["coverage"].endswith(" (0.8)")
     assert "99" not in text.partition("## Fidelity")[2].partition("## What")[0]  # the row of one class
 
