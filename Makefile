@@ -12,7 +12,7 @@ test: $(ENV)
 
 # The full study of a product, for hours: every arm, five seeds, and what 5 and 10 pictures per class would have given.
 PRODUCT ?= magnetic_tile
-FULL := --evaluate.seeds 5 --evaluate.arms [real,augmented,copy_paste,perlin,ungated,selected,sham,reserve]
+FULL := --export.although_it_hurts true --evaluate.seeds 5 --evaluate.arms [real,augmented,copy_paste,perlin,ungated,selected,sham,reserve]
 
 study: $(ENV)
 	.venv/bin/defectgen run --config configs/$(PRODUCT).yaml $(FULL)

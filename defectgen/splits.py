@@ -58,13 +58,15 @@ def assign_splits(counts: pd.DataFrame, fractions: Fractions, seed: int) -> dict
 def keep_shots(images: pd.DataFrame, instances: pd.DataFrame, shots: int, seed: int) -> pd.Series:
     """The splits once only so many training pictures of each class are left to learn from; "" means left out.
 
-    Which ones follows from the seed, and a larger number keeps those of a smaller one. The other defective ones go to
-    the reserve, except where a picture of their group stays in training: then they are left out.
+    Which ones follows from the seed and the pixels, and a larger number keeps those of a smaller one. A picture of
+    several classes counts for each, so that a class may keep more. The other defective pictures go to the reserve,
+    except where a picture of their group stays in training: then they are left out.
     """
     by_id = images.set_index("image_id")
     split, group = by_id["split"].copy(), by_id["group"]
     training = instances[instances["image_id"].map(split) == "train"]
-    order = sorted(training["image_id"].unique(), key=lambda image_id: make_seed(seed, "shots", image_id))
+    pixels = by_id["image_sha256"]
+    order = sorted(training["image_id"].unique(), key=lambda image_id: make_seed(seed, "shots", pixels[image_id]))
     shown = training.groupby("image_id")["label"].agg(set)
     kept: list[str] = []
     for label in sorted(training["label"].unique()):

@@ -69,7 +69,12 @@ STEPS = (
         optional=True,
         choices=("defectgen.drawing",),
     ),
-    Step("ingest", "defectgen.stages.ingest:ingest", "read a folder of pictures and masks, split it once, by group"),
+    Step(
+        "ingest",
+        "defectgen.stages.ingest:ingest",
+        "read a folder of pictures and masks, split it once, by group",
+        version=2,
+    ),
     Step("patch", "defectgen.stages.patch:patch", "cut training patches around defects and out of clean surface"),
     Step("train.inpaint", "defectgen.stages.train:train", "train the network that draws defects", choices=_MATHEMATICS),
     Step("train.critic", "defectgen.stages.critic:critic", "train the small network that judges them"),
@@ -86,6 +91,6 @@ STEPS = (
         "defectgen.stages.evaluate:evaluate",
         "train detectors with and without them: does it help?",
     ),
-    Step("export", "defectgen.stages.export:export", "write the labelled data set in the formats detectors read"),
     Step("report", "defectgen.stages.report:report", "show all of it on one page"),
+    Step("export", "defectgen.stages.export:export", "write the labelled data set in the formats detectors read"),
 )

@@ -1,5 +1,6 @@
 """What tests share: one thread, and tiny drawn patches."""
 
+import signal
 from pathlib import Path
 from typing import NamedTuple
 
@@ -12,6 +13,7 @@ from defectgen.manifest import IMAGES, INSTANCES, Manifest, Row, image_row, mask
 from defectgen.spec import DataSpec
 
 torch.set_num_threads(1)
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job ignores it, and tests send it
 
 
 class Exposure(NamedTuple):

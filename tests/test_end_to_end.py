@@ -83,7 +83,7 @@ def test_real_and_synthetic_data_sets_are_recorded_with_digest_and_counts(
 def test_run_again_does_nothing(workplace: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(workplace) == 0
     lines = [line for line in capsys.readouterr().out.splitlines() if line.startswith("[")]
-    assert len(lines) == 9
+    assert len(lines) == 10
     assert all(line.endswith("unchanged, skipped") for line in lines)
 
 

@@ -140,6 +140,7 @@ def many() -> tuple[Table, Table]:
     rows = [(f"{part}-{shot}", f"part {part}", part, shot) for part in range(24) for shot in range(3)]
     images = pd.DataFrame(rows, columns=["image_id", "group", "part", "shot"])
     images["split"] = np.where(images["part"] < 16, "train", "test")
+    images["image_sha256"] = images["image_id"]
     defective = images[(images["part"] % 4 > 0) | (images["shot"] > 0)]
     labels = np.where(defective["part"] % 2 == 0, "pit", "crack")
     return images, pd.DataFrame({"image_id": defective["image_id"], "label": labels})

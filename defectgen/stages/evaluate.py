@@ -1,15 +1,10 @@
 """evaluate: does the synthetic data help a detector? Every arm, every seed, real test pictures, one verdict."""
 
 import hashlib
-import shlex
-import subprocess
-import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
-from datetime import date
 from functools import partial
-from importlib.metadata import version
 from pathlib import Path
 
 import pandas as pd
@@ -26,10 +21,11 @@ from defectgen.quality.texture import critic_features, texture_features
 from defectgen.source import PLAN, Source
 from defectgen.spec import DataSpec
 from defectgen.utility import charts
-from defectgen.utility.arms import build, sheet_of
+from defectgen.utility.arms import Arm, build, sheet_of
 from defectgen.utility.classifier import ImageClassifier
 from defectgen.utility.detector import Detector
 from defectgen.utility.draws import MOST_ADDED
+from defectgen.utility.facts import counted, gather
 from defectgen.utility.likeness import Extractor, likeness
 from defectgen.utility.measure import SHAM, TEST, UNTOUCHED, VAL, measure
 from defectgen.utility.page import page
@@ -38,20 +34,18 @@ from defectgen.utility.pools import Materials, seam_pairs
 from defectgen.utility.segmenter import PixelSegmenter
 from defectgen.utility.study import (
     BASELINE,
+    CHART_FOLDER,
     DIFFERENCE_TABLE,
     FIDELITY_TABLE,
     FIGURE_TABLE,
     PAGE,
-    PLAIN,
     SELECTED,
-    Facts,
     Study,
 )
 from defectgen.utility.trials import Trials
 from defectgen.utility.types import Picture
 from defectgen.utility.verdict import Verdict, not_measured
 
-PACKAGES = ("defectgen", "torch", "scikit-learn", "albumentations")
 SHOWN = 32  # pictures on the sheet of an arm
 
 
@@ -65,9 +59,9 @@ def evaluate(
     seed: int,
     name: str,
     *,
-    arms: list[str] = [PLAIN, BASELINE, "copy_paste", SELECTED],  # noqa: B006 - never changed
+    arms: list[str] = [BASELINE, "copy_paste", SELECTED],  # noqa: B006 - never changed
     detectors: Sequence[Detector] = (ImageClassifier(), PixelSegmenter()),
-    seeds: NonNegativeInt = 2,
+    seeds: NonNegativeInt = 3,
     size: PositiveInt = 160,
     ratios: list[float] = [0.25, 0.5],  # noqa: B006 - never changed
     replicates: PositiveInt = 1000,
@@ -96,59 +90,39 @@ def evaluate(
     spec, source = DataSpec.load(patch), Source(Manifest.load(ingest))
     if obstacle := _obstacle(source, seeds):
         return _conclude(out, not_measured(obstacle), [])
+    features = _features(critic, network)
     start = time.perf_counter()
-    generated, rows = Manifest.load(generate), pd.read_parquet(plan / PLAN)
-    materials = Materials.of(source, generated, rows, spec, size, seed)
+    materials = Materials.of(source, Manifest.load(generate), pd.read_parquet(plan / PLAN), spec, size, seed)
     built = build(arms, materials)
-    for arm in built:
-        if arm.added:
-            write_image(out / "sheets" / f"{arm.name}.png", sheet_of(arm, SHOWN))
-    train, val, test = (load(source, spec, split, size) for split in ("train", "val", "test"))
-    real = [picture for picture in train if picture.picture_id not in materials.held]
+    _write_sheets(out / "sheets", built)
+    real = {split: load(source, spec, split, size) for split in ("train", VAL, TEST)}
+    real["train"] = [picture for picture in real["train"] if picture.picture_id not in materials.held]
     untouched, sham = seam_pairs(materials)
     spent = {"pictures": time.perf_counter() - start}
-    shown = {VAL: val, TEST: test, SHAM: sham, UNTOUCHED: untouched}
-    trials = Trials(out, replace(spec, size=size), real, shown, seed)
+    shown = {VAL: real[VAL], TEST: real[TEST], SHAM: sham, UNTOUCHED: untouched}
+    trials = Trials(out, replace(spec, size=size), real["train"], shown, seed)
     measured = measure(trials, built, detectors, seeds, ratios, replicates, spec.classes)
-    features: dict[str, Extractor] = {"texture": texture_features}
-    features["critic"] = partial(critic_features, load_critic(critic / CHECKPOINT))
-    if network:
-        features[network.stem] = scripted_features(network)
+    spent["trainings"] = measured.seconds
     study = Study(
-        facts=Facts(
-            product=name,
-            made=date.today(),
-            commit=_commit(),
-            versions={package: version(package) for package in PACKAGES},
-            command=shlex.join(["defectgen", *sys.argv[1:]]),
-            size=size,
-            detectors={detector.name: detector.settings for detector in detectors},
-            seeds=range(seeds),
-            counts=_counts({"train": real, "val": val, "test": test}, spec.classes),
-            chosen=measured.chosen,
-            seam_pairs=len(sham),
-            seconds=spent | {"trainings": measured.seconds},
-        ),
+        facts=gather(name, size, detectors, seeds, counted(real, spec.classes), measured.chosen, len(sham), spent),
         detector=measured.detector,
         classes=spec.classes,
         arms=built,
         figures=measured.figures,
         differences=measured.differences,
-        fidelity=likeness(built, real, spec.classes, features, seed),
+        fidelity=likeness(built, real["train"], spec.classes, features, seed),
         verdict=measured.verdict,
         readings=measured.test,
     )
-    write_table(out / FIGURE_TABLE, study.figures)
-    write_table(out / DIFFERENCE_TABLE, study.differences)
-    write_table(out / FIDELITY_TABLE, study.fidelity)
-    charts.write(out / "charts", study, {picture.picture_id: picture for picture in test})
-    write_atomic(out / PAGE, page(study).encode())
+    _write(out, study, real[TEST])
     _record(out, study)
     return _conclude(out, study.verdict, [study.figures, study.differences, study.fidelity])
 
 
 def _check(arms: Sequence[str], detectors: Sequence[Detector], ratios: Sequence[float]) -> None:
     """Before the work of an hour begins."""
+    if len(set(arms)) < len(arms):
+        raise UserError(f"evaluate.arms: {list(arms)} names an arm twice; name each once")
     for needed in (BASELINE, SELECTED):
         if needed not in arms:
             raise UserError(f"evaluate.arms: the verdict compares {SELECTED} with {BASELINE}; add {needed}")
@@ -171,23 +145,29 @@ def _obstacle(source: Source, seeds: int) -> str:
     return ""
 
 
-def _commit() -> str:
-    """The commit of a checkout of defectgen, with a mark where files differ from it; "" of an installed package."""
-    command = ["git", "-C", str(Path(__file__).parent), "describe", "--always", "--dirty"]
-    try:
-        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
-    except (OSError, subprocess.CalledProcessError):
-        return ""
+def _features(critic: Path, network: Path | None) -> dict[str, Extractor]:
+    """What fidelity is measured by."""
+    features: dict[str, Extractor] = {"texture": texture_features}
+    features["critic"] = partial(critic_features, load_critic(critic / CHECKPOINT))
+    if network:
+        features[network.stem] = scripted_features(network)
+    return features
 
 
-def _counts(splits: Mapping[str, Sequence[Picture]], classes: Sequence[str]) -> pd.DataFrame:
-    """Columns split, label, pictures, groups: the real pictures that were used."""
-    rows = []
-    for split, pictures in splits.items():
-        for number, label in enumerate(classes):
-            groups = [picture.group for picture in pictures if picture.named[number]]
-            rows.append((split, label, len(groups), len(set(groups))))
-    return pd.DataFrame(rows, columns=["split", "label", "pictures", "groups"])
+def _write_sheets(folder: Path, arms: Sequence[Arm]) -> None:
+    """A sheet of what each arm adds."""
+    for arm in arms:
+        if arm.added:
+            write_image(folder / f"{arm.name}.png", sheet_of(arm, SHOWN))
+
+
+def _write(out: Path, study: Study, test: Sequence[Picture]) -> None:
+    """Tables, charts and the page."""
+    write_table(out / FIGURE_TABLE, study.figures)
+    write_table(out / DIFFERENCE_TABLE, study.differences)
+    write_table(out / FIDELITY_TABLE, study.fidelity)
+    charts.write(out / CHART_FOLDER, study, {picture.picture_id: picture for picture in test})
+    write_atomic(out / PAGE, page(study).encode())
 
 
 def _record(out: Path, study: Study) -> None:
@@ -196,7 +176,7 @@ def _record(out: Path, study: Study) -> None:
         with tracking.stage_run(f"{arm}, seed {seed}", {"arm": arm, "seed": seed}):
             named = zip(table["detector"], table["figure"], table["label"], table["value"], strict=True)
             tracking.log_metrics({"/".join(filter(None, name)): value for *name, value in named})
-    for folder in ("sheets", "charts"):
+    for folder in ("sheets", CHART_FOLDER):
         for path in sorted((out / folder).glob("*.png")):
             tracking.log_picture(path, f"{folder}/{path.stem}")
     tracking.log_artifact(out / PAGE)

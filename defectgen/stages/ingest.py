@@ -83,18 +83,20 @@ def _copy(listing: Listing, out: Path, name: str, legal: Legal) -> tuple[list[Se
         except BadInput as error:
             listing.problems.refuse(error, record.image)
             continue
-        image_id = make_id(name, normalize("NFC", record.image.relative_to(listing.root).as_posix()))
+        path = normalize("NFC", record.image.relative_to(listing.root).as_posix())
+        image_id = make_id(name, path)
         region = _write_legal(legal(sample.pixels, record.image), image_id, out)
-        images.append(_write_picture(sample, image_id, out) | region)
+        images.append(_write_picture(sample, image_id, out, record.group or path) | region)
         instances += _write_defects(sample, image_id, out)
         seen.append(Seen.of(sample, images[-1]["image_sha256"]))
     return seen, images, instances
 
 
-def _write_picture(sample: Sample, image_id: str, out: Path) -> Row:
+def _write_picture(sample: Sample, image_id: str, out: Path, group: str) -> Row:
+    """A picture without a group is one by its own path, whatever the product is called: so are its splits."""
     path, record = f"images/{image_id}.png", sample.record
     write_image(out / path, sample.pixels)
-    row = image_row(image_id, path, sample.pixels, record.split or "", record.group or image_id)
+    row = image_row(image_id, path, sample.pixels, record.split or "", group)
     return row | {"source_path": str(record.image)}
 
 

@@ -41,7 +41,6 @@ def report(
     plan: Path,
     generate: Path,
     evaluate: Path,
-    export: Path,
     name: str,
 ) -> str:
     """Write report.html, metrics.json and the picture sheets; returns the digest of the data they show.
@@ -55,11 +54,10 @@ def report(
         plan: folder of the plan.
         generate: folder of the synthetic pictures.
         evaluate: folder of the study whether they help.
-        export: folder of the exported data set.
         name: product.
     """
     folders = {"ingest": ingest, "patch": patch, "inpaint": inpaint, "critic": critic, "plan": plan}
-    folders |= {"generate": generate, "evaluate": evaluate, "export": export}
+    folders |= {"generate": generate, "evaluate": evaluate}
     run = Run.load(name, folders, pd.read_parquet(plan / PLAN))
     counted = funnels(run.plan, run.drawn.manifest.instances, run.labels)
     real = json.loads((critic / CRITIC_METRICS).read_text())["recall"]
@@ -102,8 +100,7 @@ def _facts(
         "real_counts": real_counts,
         "agreement": agreement,
         "advice": list(advice(counted, agreement, real_counts, study.verdict.state)),
-        "exports": sorted(path for path in run.folders["export"].iterdir() if path.is_dir()),
-        "card": run.folders["export"] / CARD,
+        "card": CARD,
         "class_sheets": class_sheets,
         "columns": sheets.COLUMNS,
         "rejected": sheets.rejected(run),

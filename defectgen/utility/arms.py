@@ -54,7 +54,10 @@ RECIPES = {
         "Real training defects pasted seamlessly onto clean pictures, without any generator.", defects=pools.copy_paste
     ),
     "perlin": Recipe("Patches of foreign texture in random shapes, as defects of no class.", defects=pools.perlin),
-    "ungated": Recipe("Every first attempt of the generator, as if nothing checked it.", defects=pools.ungated),
+    "ungated": Recipe(
+        "Every first attempt of the generator, whatever the gates said; `selected` could try again.",
+        defects=pools.ungated,
+    ),
     "selected": Recipe("Generated defects that passed every gate: what is exported.", defects=pools.selected),
     "sham": Recipe("Clean pictures repainted by the generator as good: its traces without a defect.", good=pools.sham),
     "reserve": Recipe("More real defects, kept back until here: the ceiling.", defects=pools.reserve),

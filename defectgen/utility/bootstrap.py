@@ -27,6 +27,7 @@ from defectgen.utility.verdict import verdict
 VALUES = ["value", "baseline_value", "difference", "low", "high", "verdict"]
 COLUMNS = ["arm", "baseline", "detector", "figure", "label", *VALUES]
 INTERVAL = (2.5, 97.5)  # per cent
+FEWEST = 5  # test groups of a class: of three, an interval misses the truth four times as often as it says
 Floats = NDArray[np.float64]
 Replicated = dict[tuple[str, str], Floats]  # (figure, label) -> (B,)
 
@@ -63,7 +64,7 @@ def differences(
     """Every arm against every baseline that was run, with 95 % intervals, for one detector.
 
     A replicate without a picture of a class leaves the class out of the mean over classes, in both arms alike. A
-    class seen on fewer than two test groups has no interval (nan): nothing says how another part would do.
+    class seen on fewer than FEWEST test groups has no interval (nan): so few say little of how others would do.
 
     Args:
         test: per arm the readings of test, by seed; all of the same pictures in the same order.
@@ -166,7 +167,7 @@ def _compare(
     value, reference = arm.values[key], baseline.values[key]
     gain = (draws.seeds.T * (arm.replicates[key] - baseline.replicates[key])).sum(axis=0)
     measured = gain[np.isfinite(gain)]
-    low, high = np.percentile(measured, INTERVAL).tolist() if measured.size and parts > 1 else (np.nan, np.nan)
+    low, high = np.percentile(measured, INTERVAL).tolist() if measured.size and parts >= FEWEST else (np.nan, np.nan)
     return value, reference, value - reference, low, high, verdict(low, high)
 
 

@@ -7,7 +7,7 @@ luck.
 
 from collections import defaultdict
 from collections.abc import Sequence
-from typing import TypedDict
+from typing import TypedDict, TypeVar
 
 import numpy as np
 import torch
@@ -18,6 +18,8 @@ from defectgen.errors import UserError
 from defectgen.imaging.augment import AugmentPicture
 from defectgen.utility.types import UNKNOWN, Picture
 
+Item = TypeVar("Item")
+GOOD = 0  # class number
 GOOD_SHARE = 0.5  # of all examples
 MOST_ADDED = 0.5  # largest ratio: real defects are at least half of all defect draws
 
@@ -62,7 +64,7 @@ class Draws(Dataset[Example]):
         if not 0 <= ratio <= MOST_ADDED:
             raise UserError(f"evaluate: ratio {ratio:g}: real defects are at least half of all draws; use 0 to 0.5")
         self.real, self.added = _Pool(real), _Pool([*added_defects, *added_good])
-        for kind, found in (("shows a defect", self.real.defects), ("is good", self.real.good)):
+        for kind, found in (("shows a defect", self.real.defects), ("is good", GOOD in self.real.groups)):
             if not found:
                 raise UserError(f"evaluate: no training picture {kind}; add some or change ingest.fractions")
         self.augment = AugmentPicture(flips) if augmented else None
@@ -93,40 +95,42 @@ class Draws(Dataset[Example]):
         return np.random.default_rng((self.seed, index)).spawn(3)
 
     def _choose(self, index: int) -> tuple[Picture, bool]:
-        """The picture of an example, and whether it is an added one."""
+        """The picture of an example, and whether it is an added one; that is of the same class as the real one.
+
+        So every arm draws every class equally often, whichever classes it has defects of to add.
+        """
         for_real, for_added, _ = self._streams(index)
-        good = bool(for_real.random() < GOOD_SHARE)
-        picture = self.real.draw(for_real, good)
-        if self.added.has(good) and for_added.random() < self.ratio:
-            return self.added.draw(for_added, good), True
-        return picture, False
+        label = GOOD if for_real.random() < GOOD_SHARE else _any(for_real, self.real.defects)
+        real = _any(for_real, _any(for_real, self.real.of(label)))
+        added = self.added.of(label)
+        if added and for_added.random() < self.ratio:
+            return _any(for_added, _any(for_added, added)), True
+        return real, False
 
 
 class _Pool:
-    """Pictures to draw from: the good ones, and the defects by class and group."""
+    """Pictures to draw from, by class and group; the good ones are class GOOD, and all of one group."""
 
     def __init__(self, pictures: Sequence[Picture]) -> None:
-        self.good = [picture for picture in pictures if picture.good]
-        self.defects: dict[int, dict[str, list[Picture]]] = defaultdict(lambda: defaultdict(list))
+        groups: dict[int, dict[str, list[Picture]]] = defaultdict(lambda: defaultdict(list))
         for picture in pictures:
-            for label in [] if picture.good else _classes(picture):
-                self.defects[label][picture.group].append(picture)
+            for label in _classes(picture):
+                groups[label]["" if label == GOOD else picture.group].append(picture)
+        self.groups = {label: [some[name] for name in sorted(some)] for label, some in groups.items()}
+        self.defects = sorted(self.groups.keys() - {GOOD})
 
-    def has(self, good: bool) -> bool:
-        return bool(self.good if good else self.defects)
+    def of(self, label: int) -> list[list[Picture]]:
+        """Its pictures of a class, else its defects without a class, group by group.
 
-    def draw(self, rng: np.random.Generator, good: bool) -> Picture:
-        """A good picture uniformly; of the defects first the class, then the group, then the picture.
-
-        So neither a frequent class nor an often-photographed part is most of what a detector sees.
+        A group is drawn before a picture: an often-photographed part must not be most of what a detector sees.
         """
-        if good:
-            return self.good[rng.integers(len(self.good))]
-        groups = self.defects[sorted(self.defects)[rng.integers(len(self.defects))]]
-        pictures = groups[sorted(groups)[rng.integers(len(groups))]]
-        return pictures[rng.integers(len(pictures))]
+        return self.groups.get(label) or (self.groups.get(UNKNOWN, []) if label != GOOD else [])
+
+
+def _any(rng: np.random.Generator, items: Sequence[Item]) -> Item:
+    return items[int(rng.integers(len(items)))]
 
 
 def _classes(picture: Picture) -> list[int]:
-    """The classes a defective picture is drawn for; defects without a class are a class of their own."""
+    """The classes a picture is drawn for; defects without a class are a class of their own."""
     return [UNKNOWN] if UNKNOWN in picture.classes else np.flatnonzero(picture.named).tolist()

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import pandas as pd
 
 from defectgen.markdown import plain, tabulated
+from defectgen.utility.bootstrap import FEWEST
 from defectgen.utility.figures import PRIMARY
 from defectgen.utility.foresight import foretold
 from defectgen.utility.method import method
@@ -39,11 +40,11 @@ FIDELITY = """## Fidelity
 
 How far each arm's added defects are from the real training defects, and in brackets how far two halves of those are
 from each other."""
-COVERED = """## What the intervals cover, and what not
+COVERED = f"""## What the intervals cover, and what not
 
 Arms are compared seed by seed on the same test pictures. An interval resamples the test groups (parts) and the
-detector seeds together, so it covers detectors trained again and other parts like those tested. A class seen on one
-test part has no interval.
+detector seeds together, so it covers detectors trained again and other parts like those tested. A class seen on
+fewer than {FEWEST} test parts has no interval.
 
 From one seed an interval covers the test parts alone. From two seeds, or of a class on fewer than about ten test parts,
 it is too narrow: simulated without any difference, one of six to ten such intervals missed zero, not one of twenty.

@@ -59,7 +59,7 @@ class Grown(Trained):
 
 
 def features(pixels: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Extremes of a picture (1, S, S) over its surroundings at three scales, and how long what sticks out is."""
+    """Extremes of a picture (1, S, S) over its surroundings at two scales, and how long what sticks out is."""
     found: list[float] = []
     for sigma in (0.7, 2.0):
         residual = gaussian_filter(pixels[0], sigma) - gaussian_filter(pixels[0], 4 * sigma)
@@ -74,11 +74,11 @@ def features(pixels: NDArray[np.float32]) -> NDArray[np.float32]:
 def product(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A drawn plate with few training defects of each class and many in reserve, planned."""
     root = tmp_path_factory.mktemp("product")
-    draw(root / "source", product=BrushedPlate(size=96), clean=90, per_class=44, seed=0)
-    shares = Fractions(train=0.08, val=0.1, test=0.45, reserve=0.37)
+    draw(root / "source", product=BrushedPlate(size=96), clean=90, per_class=50, seed=0)
+    shares = Fractions(train=0.02, val=0.08, test=0.5, reserve=0.4)
     ingest(root / "ingest", "tiny", 0, source=root / "source", fractions=shares)
     patch(root / "patch", root / "ingest", 0, crops=1, good=20, flips=["horizontal", "vertical"])
-    plan(root / "plan", root / "ingest", root / "patch", 0, "tiny", per_class=16, attempts=1)
+    plan(root / "plan", root / "ingest", root / "patch", 0, "tiny", per_class=20, attempts=1)
     torch.manual_seed(0)
     spec = DataSpec.load(root / "patch")
     save_critic(root / "critic" / CHECKPOINT, Classifier(spec, width=8), spec, "untrained")
@@ -172,7 +172,8 @@ def test_ratios_are_chosen_without_a_look_at_test(product: Path, noisy: Path, tm
     val, test = (set(images.loc[images["split"] == split, "image_id"]) for split in ("val", "test"))
     assert [set(shown) == val for shown in blind.shown[:3]] == [True, True, True], "two choices, then the first trial"
     assert [set(shown) for shown in blind.shown].count(test) == 2, "once for each arm"
-    trained = {picture.picture_id for stream in blind.trained for picture in stream(1).real.good}
+    pools = [stream(1).real.groups.values() for stream in blind.trained]
+    trained = {picture.picture_id for groups in pools for group in groups for some in group for picture in some}
     assert trained and not trained & (val | test)
 
 

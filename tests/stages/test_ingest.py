@@ -253,3 +253,17 @@ def test_few_shots_leave_a_manifest_that_holds_together(source: Path, tmp_path: 
     assert test[0] == test[1], "judged on the same pictures"
     written = {f"masks/{path.name}" for path in (tmp_path / "few/masks").iterdir()}
     assert written == set(few.instances["mask_path"])
+
+
+def test_products_of_other_names_share_their_splits_and_shots(source: Path, tmp_path: Path) -> None:
+    """Else a study of few shots would be judged on pictures that the full one was trained on."""
+    write_classes(source, {"good": 20, "crack": 12, "dent": 12})
+    shown: dict[tuple[str, int], dict[str, set[str]]] = {}
+    for name, shots in (("tile", 99), ("tile_4", 4), ("tile_2", 2)):
+        ingest(tmp_path / name, name, 0, source=source, shots=shots)
+        manifest = Manifest.load(tmp_path / name)
+        defective = manifest.images[manifest.images["image_id"].isin(manifest.instances["image_id"])]
+        shown[name, shots] = {str(split): set(rows["source_path"]) for split, rows in defective.groupby("split")}
+    full, four, two = shown.values()
+    assert full["test"] == four["test"] == two["test"]
+    assert two["train"] < four["train"] < full["train"]

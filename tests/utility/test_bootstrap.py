@@ -46,7 +46,7 @@ def test_planted_effects() -> None:
 
 
 def test_equal_arms_differ_by_nothing() -> None:
-    same = [map_reading(seed, pictures=11) for seed in range(3)]
+    same = [map_reading(seed, pictures=40) for seed in range(3)]
     table = compare({"augmented": same, "selected": same})
     assert (table[["difference", "low", "high"]].to_numpy() == 0).all()
     assert (table["verdict"] == "no difference").all()
@@ -55,7 +55,7 @@ def test_equal_arms_differ_by_nothing() -> None:
 
 def test_values_are_the_figures_mean_over_the_seeds() -> None:
     made = {
-        arm: [map_reading(seed, pictures=11) for seed in seeds]
+        arm: [map_reading(seed, pictures=40) for seed in seeds]
         for arm, seeds in {"augmented": (1, 2), "selected": (3, 4)}.items()
     }
     table = compare(made)

@@ -13,7 +13,7 @@ from defectgen.errors import UserError
 from defectgen.utility.draws import Draws, Example
 from defectgen.utility.types import UNKNOWN, Picture
 
-ADDED = some(4, 1, first=1000)
+ADDED = [*some(4, 1, first=1000), *some(3, 2, first=1100)]
 LENGTH = 1000
 
 
@@ -77,6 +77,20 @@ def test_an_arm_replaces_real_pictures_and_changes_nothing_else() -> None:
     good = [bool(plain[index]["named"][0]) for index in range(300)]
     assert all(kept[index] for index in range(300) if good[index])
     assert 0.35 < np.mean([kept[index] for index in range(300) if not good[index]]) < 0.65
+
+
+def test_every_arm_draws_every_class_equally_often() -> None:
+    """Also one that has defects of one class only to add, and one whose defects have no class."""
+    real = [*some(3), *some(4, 1, first=100), *some(4, 2, first=200)]
+    plain = [number // 100 for number in drawn(draws(real), real)]
+    one_class = some(4, 1, first=1000)
+    lacking = [number // 100 for number in drawn(draws(real, added_defects=one_class), [*real, *one_class])]
+    assert [1 if kind == 10 else kind for kind in lacking] == plain
+    assert sum(kind == 10 for kind in lacking) == pytest.approx(LENGTH / 8, rel=0.2)
+    foreign = [picture(1000, UNKNOWN)]
+    kinds = [number // 100 for number in drawn(draws(real, added_defects=foreign), [*real, *foreign])]
+    assert all(kind in (10, before) for kind, before in zip(kinds, plain, strict=True))
+    assert sum(kind == 10 for kind in kinds) == pytest.approx(LENGTH / 4, rel=0.2)
 
 
 def test_a_larger_ratio_replaces_more_and_keeps_what_was_replaced() -> None:
