@@ -99,7 +99,8 @@ def test_other_stages_stop_at_once_when_asked(undisturbed: Path, planned: Path) 
         run = Run(planned, "generate", halts_at=[f"shards/{shard:05}.parquet"])
         assert run.kill(number) == code
         assert run.errors() == [f"defectgen: {word}; the same command goes on where it stopped"]
-        assert len(list((planned / GENERATE / "shards").iterdir())) == shard
+        shards = len(list((planned / GENERATE / "shards").iterdir()))
+        assert shards in (shard, shard + 1), "the rename it halted before may still happen"
         assert_whole(planned)
     assert Run(planned, "generate").ended() == 0
     assert digests(planned)["generate/tiny"] == digests(undisturbed)["generate/tiny"]
