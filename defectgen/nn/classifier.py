@@ -39,8 +39,12 @@ class Classifier(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """x (B, C, H, W) in [-1, 1] to the logits (B, classes)."""
-        features = self.features(x)
-        return self.logits(torch.cat([features.mean(dim=(2, 3)), features.amax(dim=(2, 3))], dim=1))
+        return self.called(self.features(x))
+
+    def called(self, features: Tensor) -> Tensor:
+        """The logits (B, classes) of features (B, F, h, w)."""
+        logits: Tensor = self.logits(torch.cat([features.mean(dim=(2, 3)), features.amax(dim=(2, 3))], dim=1))
+        return logits
 
 
 class Block(nn.Module):

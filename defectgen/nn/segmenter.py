@@ -6,7 +6,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from defectgen.nn.classifier import Block
-from defectgen.nn.layers import norm
+from defectgen.nn.layers import norm, standardised
 from defectgen.spec import DataSpec
 
 
@@ -37,8 +37,8 @@ class Segmenter(nn.Module):
         self.head = nn.Sequential(norm(width), nn.SiLU(), logits, nn.PixelShuffle(fold))
 
     def forward(self, x: Tensor) -> Tensor:
-        """x (B, C, S, S) in [-1, 1], S a multiple of 16, to the logits (B, classes, S, S)."""
-        features = [self.stem(x)]
+        """x (B, C, S, S) in [-1, 1], S a multiple of 16, standardised first, to the logits (B, classes, S, S)."""
+        features = [self.stem(standardised(x))]
         for down in self.down:
             features.append(down(features[-1]))
         inner = features.pop()

@@ -5,9 +5,10 @@ from jsonargparse.typing import PositiveFloat, PositiveInt
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from defectgen.nn.classifier import Classifier
+from defectgen.nn.picture import PictureClassifier
 from defectgen.spec import DataSpec
 from defectgen.utility.draws import Example
+from defectgen.utility.losses import balanced, named_loss, names_of_places
 from defectgen.utility.network import NetworkDetector
 from defectgen.utility.types import Prediction
 
@@ -19,21 +20,20 @@ class ImageClassifier(NetworkDetector):
         self,
         steps: PositiveInt = 300,
         batch: PositiveInt = 32,
-        learning_rate: PositiveFloat = 2.5e-4,
+        learning_rate: PositiveFloat = 5e-4,
         width: PositiveInt = 24,
     ) -> None:
         super().__init__(steps, batch, learning_rate, width)
 
     def network(self, spec: DataSpec) -> nn.Module:
-        return Classifier(spec, self.width, patch_size=4)
+        return PictureClassifier(spec, self.width)
 
-    def loss(self, logits: Tensor, batch: Example) -> Tensor:
-        """Minus the logarithm of the probability that it is called by one of its names.
-
-        With one name that is the cross entropy; a defect without a class teaches that it is some defect.
-        """
-        named = logits.masked_fill(~batch["named"], -np.inf)
-        return (logits.logsumexp(dim=1) - named.logsumexp(dim=1)).mean()
+    def loss(self, network: nn.Module, batch: Example) -> Tensor:
+        """That of the picture's name, and that of the names of its cells."""
+        assert isinstance(network, PictureClassifier)
+        logits, cells = network.localised(batch["pixels"])
+        named = names_of_places(batch["classes"], cells.shape[1], cells.shape[-1])
+        return named_loss(logits, batch["named"]).mean() + balanced(named_loss(cells, named), ~named[:, 0])
 
     def prediction(self, probabilities: NDArray[np.float32]) -> Prediction:
         return Prediction(scores=probabilities)

@@ -25,7 +25,7 @@ WARMUP = 0.1  # share of the steps in which the learning rate rises
 SAVINGS = 4  # how often a training is saved, to go on from there
 CHUNK = 32  # pictures looked at at a time
 
-Loss = Callable[[Tensor, Example], Tensor]  # logits and batch to a scalar
+Loss = Callable[[nn.Module, Example], Tensor]  # network and batch to a scalar
 
 
 class NetworkDetector(Detector):
@@ -48,7 +48,7 @@ class NetworkDetector(Detector):
         """A network with fresh weights, (B, C, S, S) in [-1, 1] to the logits (B, K, ...)."""
 
     @abstractmethod
-    def loss(self, logits: Tensor, batch: Example) -> Tensor:
+    def loss(self, network: nn.Module, batch: Example) -> Tensor:
         """The mean loss of a batch."""
 
     @abstractmethod
@@ -92,7 +92,7 @@ class _Module(lightning.LightningModule):
         self.learning_rate, self.steps = learning_rate, steps
 
     def training_step(self, batch: Example, index: int) -> Tensor:
-        loss = self.loss(self.network(batch["pixels"]), batch)
+        loss = self.loss(self.network, batch)
         self.log(f"{self.name}/loss", loss, prog_bar=True)
         return loss
 

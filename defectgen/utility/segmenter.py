@@ -1,7 +1,6 @@
 """PixelSegmenter: the detector that tells the class of every pixel."""
 
 import numpy as np
-import torch
 from jsonargparse.typing import PositiveFloat, PositiveInt
 from numpy.typing import NDArray
 from torch import Tensor, nn
@@ -9,8 +8,9 @@ from torch import Tensor, nn
 from defectgen.nn.segmenter import Segmenter
 from defectgen.spec import DataSpec
 from defectgen.utility.draws import Example
+from defectgen.utility.losses import balanced, named_loss, names_of_places
 from defectgen.utility.network import NetworkDetector
-from defectgen.utility.types import UNKNOWN, Prediction
+from defectgen.utility.types import Prediction
 
 
 class PixelSegmenter(NetworkDetector):
@@ -18,7 +18,7 @@ class PixelSegmenter(NetworkDetector):
 
     def __init__(
         self,
-        steps: PositiveInt = 250,
+        steps: PositiveInt = 200,
         batch: PositiveInt = 16,
         learning_rate: PositiveFloat = 1e-3,
         width: PositiveInt = 24,
@@ -28,30 +28,11 @@ class PixelSegmenter(NetworkDetector):
     def network(self, spec: DataSpec) -> nn.Module:
         return Segmenter(spec, self.width)
 
-    def loss(self, logits: Tensor, batch: Example) -> Tensor:
-        """Half the mean over the good pixels, half that over the defects, each mean taken picture by picture first.
-
-        A defect is a hundredth of its picture: among all pixels it would not count, and among all defect pixels of a
-        batch the widest defect would be most of them.
-        """
-        losses = _pixel_losses(logits, batch["classes"])
-        defect = batch["classes"] != 0
-        return (_mean_within(losses, ~defect) + _mean_within(losses, defect)) / 2
+    def loss(self, network: nn.Module, batch: Example) -> Tensor:
+        """That of the names of its pixels."""
+        logits = network(batch["pixels"])
+        named = names_of_places(batch["classes"], logits.shape[1], logits.shape[-1])
+        return balanced(named_loss(logits, named), ~named[:, 0])
 
     def prediction(self, probabilities: NDArray[np.float32]) -> Prediction:
         return Prediction(maps=probabilities)
-
-
-def _pixel_losses(logits: Tensor, classes: Tensor) -> Tensor:
-    """Minus the logarithm of the probability of each pixel's class, of any defect where it is UNKNOWN: (B, S, S)."""
-    chances = logits.log_softmax(dim=1)
-    unknown = classes == UNKNOWN
-    named = chances.gather(1, classes.masked_fill(unknown, 0)[:, None])[:, 0]
-    return -torch.where(unknown, chances[:, 1:].logsumexp(dim=1), named)
-
-
-def _mean_within(losses: Tensor, mask: Tensor) -> Tensor:
-    """The mean over the masked pixels of each picture that has any, then over those pictures; 0 if none has."""
-    area = mask.sum(dim=(1, 2))
-    means = (losses * mask).sum(dim=(1, 2)) / area.clamp(min=1)
-    return means.sum() / (area > 0).sum().clamp(min=1)
