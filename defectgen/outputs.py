@@ -9,7 +9,7 @@ import hashlib
 import json
 import shutil
 import time
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -36,9 +36,10 @@ def done(folder: Path) -> dict[str, Any] | None:
     return _read(folder / "done.json")
 
 
-def begin(folder: Path, recipe: Recipe) -> str:
+def begin(folder: Path, recipe: Recipe, growing: Collection[str] = ()) -> str:
     """Make the folder ready for a step: keep what the same recipe began, delete what another one left.
 
+    growing: settings by which the step only does more of the same, so that what is there is kept when they change.
     Returns what a person should know about it, empty where the folder is new.
 
     Raises:
@@ -49,11 +50,14 @@ def begin(folder: Path, recipe: Recipe) -> str:
         if folder.exists() and any(not file.name.startswith(".tmp-") for file in folder.iterdir()):
             raise UserError(f"{folder} holds files that defectgen did not write; move them away or set another `data`")
         note = ""
-    elif begun == _plain(recipe):
+    elif not (changed := _differences(begun, recipe)):
         note = "going on where it stopped"
-    else:
-        note = f"starting over: {', '.join(_differences(begun, recipe))} changed"
+    elif any(part != "settings" or name not in growing for part, name in changed):
+        note = f"starting over: {', '.join(name for _, name in changed)} changed"
         _clear(folder)
+    else:
+        note = f"going on: {', '.join(name for _, name in changed)} changed"
+        (folder / "done.json").unlink(missing_ok=True)
     for half in folder.rglob(".tmp-*"):  # a file whose writer was killed
         half.unlink()
     write_atomic(folder / "begun.json", _json(recipe))
@@ -100,12 +104,12 @@ def _clear(folder: Path) -> None:
             path.unlink()
 
 
-def _differences(old: Mapping[str, Any], new: Recipe) -> list[str]:
-    """Names of what differs between two recipes, in the order of the new one."""
+def _differences(old: Mapping[str, Any], new: Recipe) -> list[tuple[str, str]]:
+    """Part and name of what differs between two recipes, in the order of the new one."""
     before = {(part, name): value for part, values in old.items() for name, value in values.items()}
     after = {(part, name): value for part, values in _plain(new).items() for name, value in values.items()}
     absent = object()  # a setting that is there now, if only as null, was not before
-    return [key[1] for key in {**after, **before} if before.get(key, absent) != after.get(key, absent)]
+    return [key for key in {**after, **before} if before.get(key, absent) != after.get(key, absent)]
 
 
 def _read(path: Path, lost: Path | None = None) -> dict[str, Any] | None:

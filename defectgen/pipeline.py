@@ -44,7 +44,7 @@ def run(settings: Settings, steps: Sequence[Step]) -> bool:
 def run_step(settings: Settings, step: Step, recipe: outputs.Recipe, label: str) -> None:
     """Run one step in its folder and record that it is done."""
     out, block = settings.folder(step), settings.block(step)
-    note = outputs.begin(out, recipe)
+    note = outputs.begin(out, recipe, step.growing)
     print(f"{label} -> {out}{note and f' ({note})'}", flush=True)
     heading = f"# {' '.join(settings.command.split())}\n"
     write_atomic(out / "config.yaml", (heading + yaml.safe_dump(block, sort_keys=False)).encode())

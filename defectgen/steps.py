@@ -23,6 +23,7 @@ class Step:
     summary: str  # one line for `defectgen --help`
     version: int = 1  # raised when the same settings and inputs would now give another output
     optional: bool = False  # takes part only where the YAML has its block
+    growing: tuple[str, ...] = ()  # settings by which it only does more of the same: what is there is kept
     choices: tuple[str, ...] = ()  # packages imported so that the classes in them answer to their short names
 
     @property
@@ -90,6 +91,7 @@ STEPS = (
         "evaluate",
         "defectgen.stages.evaluate:evaluate",
         "train detectors with and without them: does it help?",
+        growing=("arms", "seeds", "ratios", "replicates", "network"),
     ),
     Step("report", "defectgen.stages.report:report", "show all of it on one page"),
     Step("export", "defectgen.stages.export:export", "write the labelled data set in the formats detectors read"),

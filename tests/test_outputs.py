@@ -36,6 +36,25 @@ def test_a_new_setting_is_named_even_where_it_is_null(tmp_path: Path) -> None:
     assert outputs.begin(tmp_path, RECIPE) == "starting over: shots changed"
 
 
+def test_more_of_the_same_keeps_what_is_there_and_is_not_done_yet(tmp_path: Path) -> None:
+    few = RECIPE | {"settings": {"size": 64, "seeds": 2}}
+    outputs.begin(tmp_path, few, ["seeds"])
+    (tmp_path / "reading").write_text("an hour's work")
+    outputs.finish(tmp_path, few, "digest", 1.0, "defectgen run")
+    assert (
+        outputs.begin(tmp_path, RECIPE | {"settings": {"size": 64, "seeds": 5}}, ["seeds"]) == "going on: seeds changed"
+    )
+    assert (tmp_path / "reading").exists() and outputs.done(tmp_path) is None
+    both = RECIPE | {"settings": {"size": 32, "seeds": 6}}
+    assert outputs.begin(tmp_path, both, ["seeds"]) == "starting over: seeds, size changed"
+    assert not (tmp_path / "reading").exists()
+
+
+def test_an_input_of_the_same_name_is_no_growing_setting(tmp_path: Path) -> None:
+    outputs.begin(tmp_path, RECIPE, ["critic"])
+    assert "starting over" in outputs.begin(tmp_path, RECIPE | {"inputs": {"critic": "new"}}, ["critic"])
+
+
 @pytest.mark.parametrize("text", ["", "{", "null", "[1]", "3"])
 def test_damaged_notes_are_named_with_the_mend(tmp_path: Path, text: str) -> None:
     outputs.begin(tmp_path, RECIPE)

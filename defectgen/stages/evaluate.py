@@ -176,9 +176,9 @@ def _record(out: Path, study: Study) -> None:
         with tracking.stage_run(f"{arm}, seed {seed}", {"arm": arm, "seed": seed}):
             named = zip(table["detector"], table["figure"], table["label"], table["value"], strict=True)
             tracking.log_metrics({"/".join(filter(None, name)): value for *name, value in named})
-    for folder in ("sheets", CHART_FOLDER):
-        for path in sorted((out / folder).glob("*.png")):
-            tracking.log_picture(path, f"{folder}/{path.stem}")
+    pictures = [out / "sheets" / f"{arm.name}.png" for arm in study.arms]
+    for path in filter(Path.is_file, [*pictures, *sorted((out / CHART_FOLDER).glob("*.png"))]):
+        tracking.log_picture(path, f"{path.parent.name}/{path.stem}")
     tracking.log_artifact(out / PAGE)
 
 
