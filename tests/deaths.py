@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import psutil  # type: ignore[import-untyped]
+import torch
 
 from defectgen.steps import STEPS
 
@@ -93,6 +94,7 @@ class Run:
 def _main(folder: Path, log: Path, words: tuple[str, ...], environment: dict[str, str], places: list[str]) -> None:
     os.chdir(folder)
     os.environ.update(environment)
+    torch.set_num_threads(1)  # the server has imported torch: it does not look at OMP_NUM_THREADS again
 
     def halt(event: str, arguments: tuple[object, ...]) -> None:
         if places and event in ("open", "os.rename") and any(str(path).endswith(places[0]) for path in arguments[:2]):
