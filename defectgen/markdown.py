@@ -1,5 +1,6 @@
 """Tables in Markdown."""
 
+import re
 from collections.abc import Sequence
 from html import escape
 
@@ -12,4 +13,4 @@ def tabulated(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 
 def plain(text: str) -> str:
     """A name or sentence as it is, whatever stands in it: no markup, no new cell."""
-    return escape(text, quote=False).replace("|", "\\|")
+    return re.sub(r"([|*`\[\]])", r"\\\1", escape(text, quote=False))

@@ -29,7 +29,10 @@ def compare(*, data: Path = Path("data"), out: Path = Path("data/compare")) -> i
     gained = pd.concat([_gained(folder) for folder in folders], ignore_index=True)
     fidelity = pd.concat([_table(folder, FIDELITY_TABLE) for folder in folders], ignore_index=True)
     verdicts = [[plain(folder.name), plain(load(folder).sentence)] for folder in folders]
-    told = f"Macro average precision minus that of `{BASELINE}`, with its 95 % interval."
+    told = (
+        f"Macro average precision minus that of `{BASELINE}`, with its 95 % interval. A product and its few-shot "
+        "variants share their test pictures: read them as one product seen twice, not as two."
+    )
     sections = [
         "# Every study",
         tabulated(["product", "verdict"], verdicts),

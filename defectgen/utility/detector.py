@@ -25,7 +25,12 @@ class Trained(ABC):
 
 
 class Detector(ABC):
-    """How a detector is trained. Its settings are the same in every arm, and so are its optimiser steps."""
+    """How a detector is trained. Its settings are the same in every arm, and so are its optimiser steps.
+
+    tells_classes: whether its predictions have scores, from which the verdict is read.
+    """
+
+    tells_classes: bool = True
 
     @property
     def name(self) -> str:

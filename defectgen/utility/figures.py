@@ -7,7 +7,6 @@ picture) is nan, "missing", and a missing class is left out of every mean over c
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,12 +22,11 @@ Figures = dict[tuple[str, str], float]
 
 @dataclass(frozen=True)
 class Figure:
-    """What a figure is called, what it says to people, which way is better and what it counts."""
+    """What a figure is called, what it says to people and which way is better."""
 
     name: str
     sentence: str
     higher_is_better: bool
-    of: Literal["picture", "pixel"]
 
 
 FIGURES: dict[str, Figure] = {
@@ -36,51 +34,40 @@ FIGURES: dict[str, Figure] = {
         "average precision",
         "How purely the pictures that score highest for a defect class show that class; mean over the classes.",
         True,
-        "picture",
     ),
     "macro_f1": Figure(
         "macro-F1",
         "Harmonic mean of precision and recall of the calls, mean over good and the defect classes; a picture of "
         "several classes is right when it is called one of them.",
         True,
-        "picture",
     ),
     "balanced_accuracy": Figure(
         "balanced accuracy",
         "Share of the pictures called right, mean over good and the defect classes.",
         True,
-        "picture",
     ),
-    "auroc": Figure(
-        "AUROC", "How often a defective picture scores above a good one, whatever the class.", True, "picture"
-    ),
+    "auroc": Figure("AUROC", "How often a defective picture scores above a good one, whatever the class.", True),
     "false_alarms_at_full_recall": Figure(
         "false alarms at full recall",
         "Share of the good pictures flagged when the line is set so that every defect of this split is caught.",
         False,
-        "picture",
     ),
     "miss_rate_at_1pct": Figure(
         "miss rate at 1 % false alarms",
         "Share of the defective pictures missed when at most 1 % of this split's good pictures are flagged.",
         False,
-        "picture",
     ),
     "miss_rate_at_5pct": Figure(
         "miss rate at 5 % false alarms",
         "Share of the defective pictures missed when at most 5 % of this split's good pictures are flagged.",
         False,
-        "picture",
     ),
     "pixel_average_precision": Figure(
         "pixel average precision",
         "How purely the pixels that score highest are defect; over all classes together, and class by class.",
         True,
-        "pixel",
     ),
-    "dice": Figure(
-        "Dice", "Overlap of the called with the true pixels of a class; mean over the classes.", True, "pixel"
-    ),
+    "dice": Figure("Dice", "Overlap of the called with the true pixels of a class; mean over the classes.", True),
 }
 
 

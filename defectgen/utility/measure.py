@@ -54,9 +54,9 @@ def measure(
     Raises:
         UserError: no detector tells the classes of pictures, so that there is no endpoint.
     """
+    primary = _primary(detectors)
     ratio = {arm.name: _ratio(trials, arm, detectors[0], ratios) for arm in arms}
     done = _all(trials, arms, detectors, seeds, ratio)
-    primary = _primary(done, detectors)
     cuts = {key: thresholds(trial.readings[VAL]) for key, trial in done.items()}
     test = {key: trial.readings[TEST] for key, trial in done.items()}
     tables = []
@@ -76,6 +76,13 @@ def measure(
         test=test,
         seconds=trials.seconds,
     )
+
+
+def _primary(detectors: Sequence[Detector]) -> str:
+    for detector in detectors:
+        if detector.tells_classes:
+            return detector.name
+    raise UserError("evaluate.detectors: none tells the classes of pictures; add ImageClassifier")
 
 
 def _ratio(trials: Trials, arm: Arm, detector: Detector, ratios: Sequence[float]) -> float:
@@ -101,13 +108,6 @@ def _all(
                 trial = trials.trial(arm, ratio[arm.name], str(number), detector, asked)
                 done[arm.name, number, detector.name] = trial
     return done
-
-
-def _primary(done: Mapping[Key, Trial], detectors: Sequence[Detector]) -> str:
-    for detector in detectors:
-        if any(key[2] == detector.name and trial.readings[VAL].scores is not None for key, trial in done.items()):
-            return detector.name
-    raise UserError("evaluate.detectors: none tells the classes of pictures; add ImageClassifier")
 
 
 def _figures(done: Mapping[Key, Trial], cuts: Mapping[Key, Thresholds], classes: Sequence[str]) -> pd.DataFrame:

@@ -6,7 +6,7 @@ import pandas as pd
 
 from defectgen.markdown import plain, tabulated
 from defectgen.utility.bootstrap import FEWEST
-from defectgen.utility.figures import PRIMARY
+from defectgen.utility.figures import FIGURES, PRIMARY
 from defectgen.utility.foresight import foretold
 from defectgen.utility.method import method
 from defectgen.utility.study import BASELINE, PLAIN, SEAM, SELECTED, Study, signed, title
@@ -119,20 +119,25 @@ def _operating(study: Study) -> str:
     return (
         "## What a line is run by\n\nMean over the seeds; of figures with an arrow, less is better. "
         f"A difference is shown where it has an interval. {HINDSIGHT}\n\n"
-        f"{_by_detector(study, [*LINE, *OPERATING])}"
+        f"{_by_detector(study, [*LINE, *OPERATING])}\n\n{_glossary([*LINE, *OPERATING])}"
     )
 
 
 def _pixels(study: Study) -> str:
     if not (detectors := study.detectors(PIXELS)):
         return ""
-    tables = [_by_detector(study, PIXELS)]
+    tables = [_by_detector(study, PIXELS), _glossary(PIXELS)]
     for detector in detectors:
         means = study.means("dice", detector).drop(columns="", errors="ignore")
         rows = _rows(means)
         if rows:
             tables.append(f"Dice by class, `{detector}`:\n\n" + tabulated(["arm", *map(plain, means.columns)], rows))
     return "## Pixel by pixel\n\n" + "\n\n".join(tables)
+
+
+def _glossary(figures: Sequence[str]) -> str:
+    """What each figure means."""
+    return "\n".join(f"- {FIGURES[figure].name}: {FIGURES[figure].sentence}" for figure in figures)
 
 
 def _by_detector(study: Study, figures: Sequence[str]) -> str:

@@ -16,6 +16,8 @@ from defectgen.utility.types import Prediction
 class PixelSegmenter(NetworkDetector):
     """A small U-Net on whole pictures."""
 
+    tells_classes = False
+
     def __init__(
         self,
         steps: PositiveInt = 200,

@@ -50,8 +50,8 @@ class Effect:
     @property
     def words(self) -> str:
         """Both values, their difference and its interval."""
-        interval = f"95 % interval {self.low:+.2f} to {self.high:+.2f}" if self.low is not None else "no interval"
-        return f"{self.value:.2f} instead of {self.baseline_value:.2f} ({self.difference:+.2f}, {interval})"
+        interval = f"95 % interval {self.low:+.3f} to {self.high:+.3f}" if self.low is not None else "no interval"
+        return f"{self.value:.3f} instead of {self.baseline_value:.3f} ({self.difference:+.3f}, {interval})"
 
 
 @dataclass(frozen=True)

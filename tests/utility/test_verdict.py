@@ -53,13 +53,13 @@ def test_the_verdict_is_on_what_is_exported_against_augmentation_by_the_primary_
     assert {label: effect.state for label, effect in found.classes.items()} == {"crack": "hurts", "pit": "inconclusive"}
     assert found.state == "helps"
     assert found.sentence == (
-        "helps: average precision 0.31 instead of 0.25 (+0.06, 95 % interval +0.01 to +0.11; 5 seeds, 120 test parts)"
+        "helps: average precision 0.310 instead of 0.250 (+0.060, 95 % interval +0.010 to +0.110; 5 seeds, 120 test parts)"
     )
 
 
 def test_words_of_a_class_without_an_interval_and_of_a_single_seed() -> None:
     found = of_differences(table(), "Classifier", seeds=1, pictures=2, groups=1)
-    assert found.classes["pit"].words == "0.40 instead of 0.30 (+0.10, no interval)"
+    assert found.classes["pit"].words == "0.400 instead of 0.300 (+0.100, no interval)"
     assert found.sentence.endswith("; 1 seed, 1 test part)")
 
 
