@@ -51,11 +51,12 @@ class PaintedPart(Product):
             albedo=albedo.astype(np.float32),
             height=(self._relief + 0.05 * peel + 0.8 * cloud).astype(np.float32),
             gloss=np.full(shape, 0.42, np.float32),
-            substrate=(0.62, 0.60, 0.57),
+            substrate=np.array([0.62, 0.60, 0.57], np.float32),
+            material=_cover(self._outline),
             shininess=70.0,
         )
 
-    def room(self) -> NDArray[np.bool_]:
+    def room(self, surface: Surface) -> NDArray[np.bool_]:
         return self._outline < -EDGE
 
     def render(self, surface: Surface, rng: np.random.Generator) -> tuple[Radiance, NDArray[np.bool_]]:
@@ -65,7 +66,7 @@ class PaintedPart(Product):
             Lamp(x=0.32 * side + rng.normal(0, 0.08), y=rng.uniform(-0.5, -0.25), z=rng.uniform(0.9, 1.2), power=0.8),
             Lamp(x=-0.6 * side + rng.normal(0, 0.1), y=rng.uniform(0.1, 0.5), z=rng.uniform(0.9, 1.3), power=0.2),
         )
-        cover = np.clip(0.5 - _posed(self._outline, pose), 0, 1)
+        cover = _cover(_posed(self._outline, pose))
         part = shade(_turned(surface, pose), lamps, ambient=0.18)
         bench = shade(self._bench(rng), lamps, ambient=0.25) * _shadow(cover, lamps[0])[..., None]
         return bench + cover[..., None] * (part - bench), cover > 0.5
@@ -106,7 +107,8 @@ class PaintedPart(Product):
             albedo=albedo.astype(np.float32),
             height=(0.06 * weave).astype(np.float32),
             gloss=np.full(shape, 0.02, np.float32),
-            substrate=(1.0, 1.0, 1.0),
+            substrate=np.ones(3, np.float32),
+            material=np.zeros(shape, np.float32),
             shininess=4.0,
         )
 
@@ -138,8 +140,14 @@ def _turned(surface: Surface, pose: Pose) -> Surface:
         height=_posed(surface.height, pose),
         gloss=_posed(surface.gloss, pose),
         substrate=surface.substrate,
+        material=_posed(surface.material, pose),
         shininess=surface.shininess,
     )
+
+
+def _cover(outline: Field) -> Field:
+    """Share of the part (H, W) in pixels whose centres lie at the signed distances `outline`."""
+    return np.clip(0.5 - outline, 0, 1)
 
 
 def _posed(field: Field, pose: Pose) -> Field:

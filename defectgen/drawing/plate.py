@@ -32,11 +32,12 @@ class BrushedPlate(Product):
             albedo=albedo[..., None].astype(np.float32),
             height=height.astype(np.float32),
             gloss=gloss.astype(np.float32),
-            substrate=(1.0,),
+            substrate=np.ones(1, np.float32),
+            material=np.ones(shape, np.float32),
             shininess=22.0,
         )
 
-    def room(self) -> NDArray[np.bool_]:
+    def room(self, surface: Surface) -> NDArray[np.bool_]:
         inner = np.ones((self.size - 2 * MARGIN, self.size - 2 * MARGIN), bool)
         return np.pad(inner, MARGIN)
 

@@ -3,7 +3,7 @@
 A line is a row of close points, each with a thickness; a pixel takes distance and thickness from its nearest point.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -38,7 +38,8 @@ class Scratch(Defect):
         edge = strength * np.exp(-((distance - 1.9) ** 2) / 0.7)
         dark = rng.uniform(0.35, 0.65)
         tint = 1 - dark * edge
-        return Mark(
+        return replace(
+            Mark.rest(core.shape),
             relief=(0.3 * edge - 0.4 * core).astype(np.float32),
             tint=np.repeat(tint[..., None], 3, axis=-1).astype(np.float32),
             bare=(rng.uniform(0.85, 1.0) * core).astype(np.float32),
@@ -69,10 +70,10 @@ class Crack(Defect):
         core = strength * np.exp(-(distance**2))
         shade = strength * np.exp(-((distance / 2.4) ** 2))
         tint = (1 - rng.uniform(0.85, 0.95) * core) * (1 - 0.22 * shade)
-        return Mark(
+        return replace(
+            Mark.rest(core.shape),
             relief=(-0.5 * core).astype(np.float32),
             tint=np.repeat(tint[..., None], 3, axis=-1).astype(np.float32),
-            bare=np.zeros_like(core, np.float32),
             gloss=(1 - 0.95 * core).astype(np.float32),
         )
 

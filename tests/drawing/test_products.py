@@ -24,6 +24,7 @@ def test_mask_is_where_the_picture_differs_from_its_clean_twin(product: Product,
     for part in range(4):
         marked, twin = product.photograph([1, part], 0, FAMILIES[label]), product.photograph([1, part], 0)
         change = _change(marked, twin)
+        assert np.array_equal(marked.clean, twin.image)
         assert not change[~marked.mask].any()
         assert (change[marked.mask] > 0).mean() > 0.75
         assert np.percentile(change[marked.mask], 90) > 10

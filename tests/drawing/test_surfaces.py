@@ -9,7 +9,14 @@ from defectgen.drawing.texture import Field, brushed, orange_peel, smooth_noise
 
 
 def _surface(height: Field, gloss: float = 0.0) -> Surface:
-    return Surface(np.ones((*height.shape, 1), np.float32), height, np.full_like(height, gloss), (1.0,), 30.0)
+    return Surface(
+        albedo=np.ones((*height.shape, 1), np.float32),
+        height=height,
+        gloss=np.full_like(height, gloss),
+        substrate=np.ones(1, np.float32),
+        material=np.ones_like(height),
+        shininess=30.0,
+    )
 
 
 @pytest.mark.parametrize("shape", [(64, 64), (90, 41)])
@@ -69,6 +76,7 @@ def test_camera_keeps_order_and_range() -> None:
 
 def test_sensor_noise_has_no_bias_and_grows_with_its_setting() -> None:
     tones = np.full((100, 100, 1), 0.5, np.float32)
-    pixels = [Camera(noise=noise).sense(tones, np.random.default_rng(0)).astype(float) for noise in (0.004, 0.016)]
+    grain = Camera().grain(tones.shape, np.random.default_rng(0))
+    pixels = [Camera(noise=noise).sense(tones, grain).astype(float) for noise in (0.004, 0.016)]
     assert pixels[1].mean() == pytest.approx(127.5, abs=0.5)
     assert pixels[1].std() > 2 * pixels[0].std() > 0
