@@ -13,6 +13,8 @@ from lightning.pytorch.loggers import Logger
 from torch import Tensor
 
 from defectgen import tracking
+from defectgen.imaging.files import write_image
+from defectgen.imaging.sheet import Rgb
 
 
 class ExponentialAverage(WeightAveraging):
@@ -53,12 +55,12 @@ class PatchProgress(TQDMProgressBar):
 class SampleSheet(Callback):
     """Draws the same sheet at every validation; stands before ExponentialAverage, whose weights are then in place."""
 
-    def __init__(self, folder: Path, draw: Callable[[Any, Path], None]) -> None:
+    def __init__(self, folder: Path, draw: Callable[[Any], Rgb]) -> None:
         self.folder, self.draw = folder, draw
 
     def on_validation_epoch_end(self, trainer: Trainer, module: LightningModule) -> None:
         path = self.folder / f"step-{trainer.global_step:06d}.png"
-        self.draw(module, path)
+        write_image(path, self.draw(module))
         tracking.log_picture(path, "samples", trainer.global_step)
 
 

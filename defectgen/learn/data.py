@@ -103,7 +103,7 @@ class TrainingExamples(Dataset[Example]):
         if rng.random() < self.drop:
             label = self.dropped
         uniform = (self.offset + index * GOLDEN) % 1.0
-        return _example(patch, region, label, uniform, int(rng.integers(2**62)))
+        return example(patch, region, label, uniform, int(rng.integers(2**62)))
 
 
 class ValidationExamples(Dataset[Example]):
@@ -124,7 +124,7 @@ class ValidationExamples(Dataset[Example]):
         number, level = self.cases[index]
         region = grow(self.patches.masks[number], 2.0)
         seed = make_seed(self.seed, "validation", number, level)
-        return _example(self.patches.pictures[number], region, self.patches.labels[number], level, seed)
+        return example(self.patches.pictures[number], region, self.patches.labels[number], level, seed)
 
 
 def _spread(items: list[int], count: int) -> list[int]:
@@ -132,7 +132,8 @@ def _spread(items: list[int], count: int) -> list[int]:
     return items if len(items) <= count else [items[i * len(items) // count] for i in range(count)]
 
 
-def _example(patch: NDArray[np.float32], region: Mask, label: int, uniform: float, noise_seed: int) -> Example:
+def example(patch: NDArray[np.float32], region: Mask, label: int, uniform: float, noise_seed: int) -> Example:
+    """One example of a patch (C, H, W) in [-1, 1] and the region (H, W) to be synthesised in it."""
     noise = torch.randn(patch.shape, generator=torch.Generator().manual_seed(noise_seed))
     return Example(
         x0=torch.from_numpy(patch),

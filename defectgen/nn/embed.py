@@ -1,10 +1,13 @@
 """Embedders: what turns the noise level and each droppable part of a condition into one vector per picture."""
 
+import torch
 from torch import Tensor, nn
 
 from defectgen.condition import Condition
 from defectgen.nn.layers import fourier_features
 from defectgen.spec import DataSpec
+
+ANY_DEFECT = 1  # the prior's class of a defect that nothing more is said of
 
 
 class LevelEmbedder(nn.Module):
@@ -30,3 +33,9 @@ class LabelEmbedder(nn.Module):
     def forward(self, cond: Condition) -> Tensor:
         """(B, size), to be added to the level's."""
         return self.table(cond.label)
+
+    @torch.no_grad()
+    def inherit(self, prior: "LabelEmbedder") -> None:
+        """Start as the prior's: "good" and "dropped" mean the same, every other class is its `ANY_DEFECT`."""
+        self.table.weight[:] = prior.table.weight[ANY_DEFECT]
+        self.table.weight[0], self.table.weight[-1] = prior.table.weight[0], prior.table.weight[-1]

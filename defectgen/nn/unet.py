@@ -37,7 +37,7 @@ class UNet(Backbone):
     ) -> None:
         super().__init__()
         self.width, self.multipliers, self.blocks = width, multipliers, blocks
-        self.attention, self.patch_size = attention, patch_size
+        self.attention, self.patch_size, self.channels = attention, patch_size, spec.channels
         size = 4 * width
         self.level, self.label = LevelEmbedder(width, size), LabelEmbedder(spec, size)
         self.entry = nn.Conv2d((spec.channels + spec.context + 1) * patch_size**2, width, 3, padding=1)
@@ -62,6 +62,28 @@ class UNet(Backbone):
                 self.up.append(_Resize(Upsample(channels)))
         last = nn.Conv2d(channels, spec.channels * patch_size**2, 3, padding=1)
         self.exit = nn.Sequential(norm(channels), nn.SiLU(), zeroed(last))
+
+    @torch.no_grad()
+    def inherit(self, prior: "UNet") -> None:
+        """Start with the weights of a prior of the same arguments; a grey network with a colour prior's too.
+
+        The grey network then answers what the colour one would of the picture repeated in its three channels, averaged
+        over them. Class numbers are translated by `LabelEmbedder.inherit`.
+        """
+        weights = prior.state_dict()
+        if self.channels < prior.channels:
+            weights["entry.weight"] = self._grey_entry(weights["entry.weight"], prior.channels)
+            for name in ("exit.2.weight", "exit.2.bias"):
+                weights[name] = weights[name].unflatten(0, (prior.channels, -1)).mean(0)
+        own = {name: value for name, value in weights.items() if not name.startswith("label.")}
+        self.load_state_dict(own | {f"label.{name}": value for name, value in self.label.state_dict().items()})
+        self.label.inherit(prior.label)
+
+    def _grey_entry(self, weight: Tensor, channels: int) -> Tensor:
+        """The first convolution's: what it sees in every colour it now sees once, so its weights are added."""
+        picture, context, region = weight.unflatten(1, (-1, self.patch_size**2)).split([channels, channels, 1], dim=1)
+        seen = [part.sum(dim=1, keepdim=True) for part in (picture, context)]
+        return torch.cat([*seen, region], dim=1).flatten(1, 2)
 
     def forward(self, x: Tensor, level: Tensor, cond: Condition) -> Tensor:
         embedding = functional.silu(self.level(level) + self.label(cond))

@@ -1,6 +1,8 @@
 """train: the 64 px inpainter, from patches to a checkpoint folder."""
 
 from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Literal
 
@@ -12,11 +14,13 @@ from defectgen.diffusion.denoise import EDM, Backbone, Denoiser, EDMWeighting, P
 from defectgen.diffusion.noise import Karras, Schedule
 from defectgen.learn.callbacks import ExponentialAverage, SampleSheet, read_curves
 from defectgen.learn.checkpoint import CHECKPOINT, save_checkpoint
-from defectgen.learn.data import PatchData, Patches, TrainingExamples, ValidationExamples
+from defectgen.learn.data import PatchData, Patches, SizedExamples, TrainingExamples, ValidationExamples
+from defectgen.learn.drawn import DrawnExamples, Mixed
 from defectgen.learn.fit import TIMED, fit, steps_for
 from defectgen.learn.module import DiffusionModule
 from defectgen.learn.precision import Precision, fastest_precision
-from defectgen.learn.preview import Preview
+from defectgen.learn.preview import cases_of, preview
+from defectgen.learn.prior import SHIPPED, started
 from defectgen.manifest import Manifest
 from defectgen.nn.unet import UNet
 from defectgen.spec import DataSpec
@@ -33,6 +37,8 @@ def train(
     schedule: Schedule = Karras(),  # noqa: B008 - stateless
     parametrization: Parametrization = EDM(),  # noqa: B008 - stateless
     weighting: Weighting = EDMWeighting(),  # noqa: B008 - stateless
+    init_from: Literal["prior", "none"] | Path = "none",
+    drawn_share: ClosedUnitInterval = 0.0,
     steps: PositiveInt = 3000,
     minutes: PositiveFloat | None = None,
     batch: PositiveInt = 16,
@@ -55,6 +61,8 @@ def train(
         schedule: noise levels of training and sampling.
         parametrization: what the network predicts.
         weighting: weight of the error at each noise level.
+        init_from: first weights: the prior that comes with defectgen, none at all, or the folder of a checkpoint.
+        drawn_share: share of the examples that are drawings, as the prior learned from, against forgetting and copying.
         steps: optimiser steps.
         minutes: instead of steps, a time; resolved once into steps by timing a few of them on this machine.
         batch: patches in a step.
@@ -72,7 +80,11 @@ def train(
     tracking.log_data_set(patch.name, patch, manifest.digest(), "train", counts)
     resolved: Precision = fastest_precision() if precision == "auto" else precision
     torch.manual_seed(seed % 2**63)
-    denoiser = Denoiser(network(spec), parametrization, spec.sigma_data)
+    if init_from == "none":
+        denoiser = Denoiser(network(spec), parametrization, spec.sigma_data)
+    else:
+        denoiser = started(network(spec), parametrization, SHIPPED if init_from == "prior" else Path(init_from))
+        spec = replace(spec, sigma_data=denoiser.sigma_data)
     denoiser.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's stubs lack it
     patches, held_out = Patches(manifest, spec, "train"), Patches(manifest, spec, "val")
 
@@ -86,14 +98,17 @@ def train(
             warmup=warmup,
             steps=steps,
         )
-        examples = TrainingExamples(patches, spec, steps * batch, good_share, label_dropout, seed)
+        examples: SizedExamples = TrainingExamples(patches, spec, steps * batch, good_share, label_dropout, seed)
+        if drawn_share:
+            drawn = DrawnExamples(spec, steps * batch, good_share, 0.0, seed)
+            examples = Mixed(examples, drawn, drawn_share, seed)
         validation = ValidationExamples(held_out, spec, VALIDATION_PATCHES, seed)
         return module, PatchData(examples, validation, batch, workers)
 
     if minutes is not None:
         steps = steps_for(minutes, *prepare(TIMED + 1), resolved, out / "steps.json")
     module, data = prepare(steps)
-    sheets = SampleSheet(out / "samples", Preview(patches, spec, seed))
+    sheets = SampleSheet(out / "samples", partial(preview, rows=cases_of(patches, spec, seed)))
     fit(module, data, out, validate_every, resolved, [sheets, ExponentialAverage(ema_decay)])
     curve = read_curves(out / "curves.jsonl").get("val/loss", {})
     card = model_card(spec, denoiser, f"{steps} steps of {batch} patches, {resolved}, seed {seed}", curve)

@@ -1,5 +1,6 @@
 """A training learns, is averaged as promised, keeps its best weights, and a killed one ends where a whole one does."""
 
+import numpy as np
 import pytest
 import torch
 from training import (
@@ -19,9 +20,11 @@ from training import (
 )
 
 from defectgen.diffusion.noise import Cosine
+from defectgen.imaging.sheet import Rgb
 from defectgen.learn.callbacks import SampleSheet, read_curves
 from defectgen.learn.data import PatchData
 from defectgen.learn.fit import steps_for
+from defectgen.learn.module import DiffusionModule
 
 
 def test_training_learns(training: Training) -> None:
@@ -109,12 +112,17 @@ def test_average_decays_no_slower_than_asked(training: Training) -> None:
 
 
 def test_sample_sheets_are_drawn_with_the_averaged_weights(training: Training) -> None:
-    diary, drawn = Diary(), dict[str, Weights]()
-    sheets = SampleSheet(training.folder, lambda module, path: drawn.update({path.name: weights_of(module)}))
-    training.run(diary, sheets)
+    diary, drawn = Diary(), list[Weights]()
+
+    def draw(module: DiffusionModule) -> Rgb:
+        drawn.append(weights_of(module))
+        return np.zeros((4, 4, 3), np.uint8)
+
+    training.run(diary, SampleSheet(training.folder, draw))
     expected = list(averages(diary.weights, 0.9))
-    assert list(drawn) == [f"step-{step:06d}.png" for step in (2, 4, 6, 8)]
-    for step, weights in zip((2, 4, 6, 8), drawn.values(), strict=True):
+    sheets = sorted(path.name for path in training.folder.glob("*.png"))
+    assert sheets == [f"step-{step:06d}.png" for step in (2, 4, 6, 8)]
+    for step, weights in zip((2, 4, 6, 8), drawn, strict=True):
         assert_close(weights, expected[step - 1])
 
 

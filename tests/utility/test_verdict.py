@@ -53,7 +53,8 @@ def test_the_verdict_is_on_what_is_exported_against_augmentation_by_the_primary_
     assert {label: effect.state for label, effect in found.classes.items()} == {"crack": "hurts", "pit": "inconclusive"}
     assert found.state == "helps"
     assert found.sentence == (
-        "helps: average precision 0.310 instead of 0.250 (+0.060, 95 % interval +0.010 to +0.110; 5 seeds, 120 test parts)"
+        "helps: average precision 0.310 instead of 0.250 "
+        "(+0.060, 95 % interval +0.010 to +0.110; 5 seeds, 120 test parts)"
     )
 
 
