@@ -123,7 +123,7 @@ def _matrix(axes: Axes, counts: NDArray[np.float64], classes: Sequence[str], tit
     shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1e-9)
     axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
     for (row, column), count in np.ndenumerate(counts):
-        axes.text(column, row, f"{count:.3g}" if count else "·", ha="center", va="center", size=9,
+        axes.text(column, row, f"{count:.0f}" if count else "·", ha="center", va="center", size=9,
                   color="white" if shares[row, column] > 0.5 else INK)  # fmt: skip
     names = [_literal(label) for label in classes]
     axes.set_xticks(range(len(names)), names, rotation=40, ha="right")
