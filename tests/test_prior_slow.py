@@ -1,0 +1,171 @@
+"""What the prior is worth: held-out loss against training time, started from it and from nothing.
+
+Run by hand; each training takes about ten minutes on two cores. What is there is kept, so that the study can be made
+in parts; the tables and curves are written to reports/prior.md and reports/prior.png from what is there:
+
+    .venv/bin/python -m pytest -m slow tests/test_prior_slow.py -k "magnetic_tile and 5-"
+    .venv/bin/python -m pytest -m slow tests/test_prior_slow.py -k report
+"""
+
+from dataclasses import dataclass
+from datetime import date
+from importlib.metadata import version
+from io import BytesIO
+from itertools import product
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import yaml
+from matplotlib.figure import Figure
+
+from defectgen.cli import main
+from defectgen.learn.callbacks import read_curves
+from defectgen.learn.checkpoint import CHECKPOINT, CONFIG
+from defectgen.markdown import tabulated
+from defectgen.speed.machine import describe_machine
+from defectgen.stages.train import train
+
+ROOT = Path(__file__).parents[1]
+DATA, REPORTS = ROOT / "data/prior_study", ROOT / "reports"
+PRODUCTS, SHOTS, SEEDS = ("magnetic_tile", "screw", "ball_screw"), ("5", "3", "10", "all"), (0, 1, 2)
+STARTS = ("none", "prior")
+STEPS, EVERY = 2200, 100
+MOMENTS = (1.0, 2.0, 5.0, 10.0)  # minutes of training that the table tells
+FEW = "5"  # shots at which the prior must reach in two minutes what nothing reaches in ten
+
+pytestmark = pytest.mark.slow
+
+
+@dataclass(frozen=True)
+class Unit:
+    """One training."""
+
+    product: str
+    shots: str
+    seed: int
+    start: str
+
+    @property
+    def name(self) -> str:
+        return f"{self.product}_{self.shots}_{self.seed}"
+
+    @property
+    def folder(self) -> Path:
+        return DATA / "trained" / self.name / self.start
+
+    def prepare(self) -> Path:
+        """The folder of its patches; ingest and patch are skipped where they are done."""
+        words = ["--config", f"configs/{self.product}.yaml", "--data", str(DATA), "--product", self.name]
+        shots = "null" if self.shots == "all" else self.shots
+        for command in ("ingest", "patch"):
+            assert main([command, *words, "--seed", str(self.seed), "--ingest.shots", shots]) == 0
+        return DATA / "patch" / self.name
+
+    def run(self) -> None:
+        if not (self.folder / CHECKPOINT / CONFIG).is_file():
+            train(self.folder, self.prepare(), self.seed, init_from=self.start, steps=STEPS, validate_every=EVERY)
+
+    def curve(self) -> pd.Series:
+        """Masked v-loss on val by step: the same weights of the levels whatever sigma_data a network is scaled by."""
+        spec = yaml.safe_load((self.folder / CHECKPOINT / CONFIG).read_text())["spec"]
+        levels = read_curves(self.folder / "curves.jsonl")
+        parts = []
+        for name, values in levels.items():
+            if name.startswith("val/loss_sigma_"):
+                sigma = float(name.removeprefix("val/loss_sigma_"))
+                parts.append(pd.Series(values) * (1 + sigma**-2) / (spec["sigma_data"] ** -2 + sigma**-2))
+        return pd.concat(parts, axis=1).mean(axis=1).sort_index()
+
+
+UNITS = [Unit(*words) for words in product(PRODUCTS, SHOTS, SEEDS, STARTS)]
+
+
+@pytest.mark.parametrize("unit", UNITS, ids=lambda unit: f"{unit.product}-{unit.shots}-seed{unit.seed}-{unit.start}")
+def test_a_training(unit: Unit, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(ROOT)
+    unit.run()
+    assert unit.curve().notna().all()
+
+
+def test_report_and_what_it_must_show(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(ROOT)
+    curves = read_all()
+    rows = []
+    for (name, shots), found in curves.groupby(["product", "shots"], sort=False):
+        rows.append([name, shots, str(found["seed"].nunique()), *told(found)])
+    header = ["product", "pictures a class", "seeds"]
+    header += [f"{start}, {moment:g} min" for start in STARTS for moment in MOMENTS] + [
+        "prior reaches nothing's end in"
+    ]
+    (REPORTS / "prior.png").write_bytes(drawn(curves))
+    (REPORTS / "prior.md").write_text(
+        PAGE.format(
+            date=date.today(),
+            processor=describe_machine()["processor"],
+            torch=version("torch"),
+            steps=STEPS,
+            table=tabulated(header, rows),
+        )
+    )
+    few = curves[curves["shots"] == FEW]
+    for name, found in few.groupby("product"):
+        assert minutes_to_reach(found) <= 2, f"{name}: see reports/prior.md"
+
+
+PAGE = """# What the prior is worth
+
+Masked v-loss on the defects of the split val (by group, fixed noise, five levels), mean over the seeds, by minutes of
+training: from the shipped prior ("prior") and from nothing ("none"), everything else equal. {date}, {processor}, torch
+{torch}; {steps} steps each, the learning rate falling over all of them; minutes include validation and sample sheets.
+
+{table}
+
+![curves](prior.png)
+"""
+
+
+def read_all() -> pd.DataFrame:
+    """Columns product, shots, seed, start, minutes, loss of every finished training."""
+    parts = []
+    for unit in UNITS:
+        if (unit.folder / CHECKPOINT / CONFIG).is_file():
+            curve = unit.curve()
+            seconds = yaml.safe_load((unit.folder / "spent.json").read_text())["seconds"]
+            minutes = curve.index.to_numpy() * seconds / STEPS / 60
+            parts.append(pd.DataFrame({**vars(unit), "minutes": minutes, "loss": curve.to_numpy()}))
+    assert parts, f"no finished training in {DATA}"
+    return pd.concat(parts, ignore_index=True)
+
+
+def at(found: pd.DataFrame, start: str, minutes: float) -> float:
+    """Mean over the seeds of the loss after so many minutes."""
+    mine = found[found["start"] == start]
+    return float(np.mean([np.interp(minutes, one["minutes"], one["loss"]) for _, one in mine.groupby("seed")]))
+
+
+def minutes_to_reach(found: pd.DataFrame) -> float:
+    """When the prior's mean loss first is what no prior ends with."""
+    goal = at(found, "none", found["minutes"].max())
+    grid = np.linspace(0, found["minutes"].max(), 500)
+    reached = [minutes for minutes in grid if at(found, "prior", minutes) <= goal]
+    return reached[0] if reached else np.inf
+
+
+def told(found: pd.DataFrame) -> list[str]:
+    values = [f"{at(found, start, moment):.4f}" for start in STARTS for moment in MOMENTS]
+    return [*values, f"{minutes_to_reach(found):.1f} min"]
+
+
+def drawn(curves: pd.DataFrame) -> bytes:
+    """A panel for each product and number of shots, a line for each training."""
+    pairs = list(curves.groupby(["product", "shots"], sort=False))
+    figure = Figure(figsize=(4 * len(pairs), 3.2), layout="constrained")
+    for axes, ((name, shots), found) in zip(np.atleast_1d(figure.subplots(1, len(pairs))), pairs, strict=True):
+        for (start, _), one in found.groupby(["start", "seed"]):
+            axes.plot(one["minutes"], one["loss"], color="#2f8f5b" if start == "prior" else "#9db4c6", label=start)
+        axes.set(title=f"{name}, {shots} a class", xlabel="minutes of training", yscale="log")
+    buffer = BytesIO()
+    figure.savefig(buffer, dpi=90)
+    return buffer.getvalue()
