@@ -139,7 +139,7 @@ def test_a_mistake_on_the_command_line_costs_one_line(refused: Refused, words: l
     ("words", "line"),
     [
         (["rnu", "--config", "tile.yaml"], "there is no command rnu; did you mean run?"),
-        (["x"], "there is no command x (known: run, draw, ingest, patch, train, generate, validate, compare"),
+        (["x"], "there is no command x (known: run, draw, ingest, patch, train, generate, validate, pretrain, compare"),
         (["run"], "which product? defectgen run --config configs/<product>.yaml"),
         (["run", "--config"], "argument --config: expected one argument"),
         (["run", "--config", "tyle.yaml"], "tyle.yaml: no such file; did you mean tile.yaml?"),
