@@ -27,7 +27,7 @@ def test_a_data_set_that_hurts_is_refused(manifests: tuple[Path, Path], tmp_path
     with pytest.raises(UserError, match="hurts") as refused:
         export(out, *manifests, evaluate)
     message = one_line(refused.value)
-    assert str(evaluate) in message and "-0.30 to -0.10" in message and "--export.although_it_hurts true" in message
+    assert str(evaluate) in message and "-0.300 to -0.100" in message and "--export.although_it_hurts true" in message
     assert not out.exists()
 
 
