@@ -7,7 +7,7 @@ from torch.nn import functional
 from defectgen.condition import Condition
 from defectgen.diffusion.denoise import Backbone
 from defectgen.nn.embed import LabelEmbedder, LevelEmbedder
-from defectgen.nn.layers import Downsample, Entry, Exit, ResidualBlock, SelfAttention, Upsample
+from defectgen.nn.layers import Downsample, ResidualBlock, SelfAttention, Upsample, norm, zeroed
 from defectgen.spec import DataSpec
 
 
@@ -40,7 +40,7 @@ class UNet(Backbone):
         self.attention, self.patch_size, self.channels = attention, patch_size, spec.channels
         size = 4 * width
         self.level, self.label = LevelEmbedder(width, size), LabelEmbedder(spec, size)
-        self.entry = Entry(spec.channels + spec.context + 1, width, patch_size)
+        self.entry = nn.Conv2d((spec.channels + spec.context + 1) * patch_size**2, width, 3, padding=1)
         self.down, self.up = nn.ModuleList(), nn.ModuleList()
         channels, skips = width, [width]
         for depth, multiplier in enumerate(multipliers):
@@ -50,7 +50,7 @@ class UNet(Backbone):
                 channels = width * multiplier
                 skips.append(channels)
             if depth + 1 < len(multipliers):
-                self.down.append(_Resize(Downsample(channels, channels)))
+                self.down.append(_Resize(Downsample(channels)))
                 skips.append(channels)
         self.middle = _Stage(channels, channels, size, attend=True)
         for depth, multiplier in reversed(list(enumerate(multipliers))):
@@ -59,8 +59,9 @@ class UNet(Backbone):
                 self.up.append(_Stage(channels + skips.pop(), width * multiplier, size, attend))
                 channels = width * multiplier
             if depth:
-                self.up.append(_Resize(Upsample(channels, channels)))
-        self.exit = Exit(channels, spec.channels, patch_size)
+                self.up.append(_Resize(Upsample(channels)))
+        last = nn.Conv2d(channels, spec.channels * patch_size**2, 3, padding=1)
+        self.exit = nn.Sequential(norm(channels), nn.SiLU(), zeroed(last))
 
     @torch.no_grad()
     def inherit(self, prior: "UNet") -> None:
@@ -86,7 +87,8 @@ class UNet(Backbone):
 
     def forward(self, x: Tensor, level: Tensor, cond: Condition) -> Tensor:
         embedding = functional.silu(self.level(level) + self.label(cond))
-        hidden = self.entry(torch.cat([x, cond.context, cond.region], dim=1))
+        seen = torch.cat([x, cond.context, cond.region], dim=1)
+        hidden = self.entry(functional.pixel_unshuffle(seen, self.patch_size))
         skips = [hidden]
         for stage in self.down:
             hidden = stage(hidden, embedding)
@@ -96,8 +98,7 @@ class UNet(Backbone):
             if isinstance(stage, _Stage):
                 hidden = torch.cat([hidden, skips.pop()], dim=1)
             hidden = stage(hidden, embedding)
-        answer: Tensor = self.exit(hidden)
-        return answer
+        return functional.pixel_shuffle(self.exit(hidden), self.patch_size)
 
 
 class _Stage(nn.Module):

@@ -28,7 +28,7 @@ from defectgen.spec import DataSpec
 from defectgen.speed.machine import describe_machine
 
 SIZE = 64
-SIGMA_DATA = 0.35  # standard deviation of the drawings' pixels, in units of [-1, 1]
+SIGMA_DATA = 0.40  # standard deviation of 1,500 drawings' pixels, in units of [-1, 1]
 GOOD_SHARE, LABEL_DROPOUT, EMA_DECAY, WARMUP = 0.25, 0.1, 0.9995, 500
 HELD = 200  # drawings that validation looks at
 SHOWN, COLUMNS_OF_LESSONS = 200, 20  # lessons on the sheet, and pictures in a row of it
