@@ -51,7 +51,7 @@ def _taken(data: Path, folder: Path, kind: int, command: str) -> Iterator[None]:
             fcntl.flock(file, kind | fcntl.LOCK_NB)
         except BlockingIOError:
             holders = " and ".join(_holders(path)) or "another process"
-            raise UserError(f"{folder} is in use by {holders}; wait for its end or set another `data`") from None
+            raise UserError(f"{folder} is in use by {holders}; wait for its end or write elsewhere") from None
         except OSError as error:
             print(f"note: {folder}: the disk has no locks ({error.strerror}); start nothing else that uses the folder")
         if kind == fcntl.LOCK_EX:

@@ -48,7 +48,7 @@ def begin(folder: Path, recipe: Recipe, growing: Collection[str] = ()) -> str:
     begun = _read(folder / "begun.json", lost=folder)
     if begun is None:
         if folder.exists() and any(not file.name.startswith(".tmp-") for file in folder.iterdir()):
-            raise UserError(f"{folder} holds files that defectgen did not write; move them away or set another `data`")
+            raise UserError(f"{folder} holds files that defectgen did not write; move them away or write elsewhere")
         note = ""
     elif not (changed := _differences(begun, recipe)):
         note = "going on where it stopped"

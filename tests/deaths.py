@@ -26,6 +26,7 @@ patch: {crops: 1, good: 8, flips: [vertical]}
 train:
   inpaint:
     network: {class_path: UNet, init_args: {width: 8, multipliers: [1, 2], attention: []}}
+    init_from: none
     steps: 36
     batch: 2
     warmup: 4

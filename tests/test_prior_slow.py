@@ -20,18 +20,20 @@ import pytest
 import yaml
 from matplotlib.figure import Figure
 
-from defectgen.cli import main
+from defectgen import pipeline
+from defectgen.config import Settings, read_settings
 from defectgen.learn.callbacks import read_curves
 from defectgen.learn.checkpoint import CHECKPOINT, CONFIG
 from defectgen.markdown import tabulated
 from defectgen.speed.machine import describe_machine
-from defectgen.stages.train import train
+from defectgen.steps import STEPS
 
 ROOT = Path(__file__).parents[1]
 DATA, REPORTS = ROOT / "data/prior_study", ROOT / "reports"
 PRODUCTS, SHOTS, SEEDS = ("magnetic_tile", "screw", "ball_screw"), ("5", "3", "10", "all"), (0, 1, 2)
 STARTS = ("none", "prior")
-STEPS, EVERY = 2200, 100
+LENGTH = {"none": 2200, "prior": 1100}  # steps: about ten minutes, and five
+EVERY = 100  # steps between two points of a curve
 MOMENTS = (1.0, 2.0, 5.0, 10.0)  # minutes of training that the table tells
 FEW = "5"  # shots at which the prior must reach in two minutes what nothing reaches in ten
 
@@ -48,24 +50,26 @@ class Unit:
     start: str
 
     @property
-    def name(self) -> str:
-        return f"{self.product}_{self.shots}_{self.seed}"
-
-    @property
     def folder(self) -> Path:
-        return DATA / "trained" / self.name / self.start
+        return DATA / self.start / "train" / f"{self.product}_{self.shots}_{self.seed}" / "inpaint"
 
-    def prepare(self) -> Path:
-        """The folder of its patches; ingest and patch are skipped where they are done."""
-        words = ["--config", f"configs/{self.product}.yaml", "--data", str(DATA), "--product", self.name]
-        shots = "null" if self.shots == "all" else self.shots
-        for command in ("ingest", "patch"):
-            assert main([command, *words, "--seed", str(self.seed), "--ingest.shots", shots]) == 0
-        return DATA / "patch" / self.name
+    def settings(self) -> Settings:
+        """As a user would write them, so that `defectgen run` with the same words goes on from there."""
+        words = {
+            "data": DATA / self.start,
+            "product": f"{self.product}_{self.shots}_{self.seed}",
+            "seed": self.seed,
+            "ingest.shots": "null" if self.shots == "all" else self.shots,
+            "train.inpaint.init_from": self.start,
+            "train.inpaint.steps": LENGTH[self.start],
+            "train.inpaint.validate_every": EVERY,
+        }
+        overrides = [word for name, value in words.items() for word in (f"--{name}", str(value))]
+        return read_settings(Path(f"configs/{self.product}.yaml"), "run", overrides, STEPS)
 
     def run(self) -> None:
-        if not (self.folder / CHECKPOINT / CONFIG).is_file():
-            train(self.folder, self.prepare(), self.seed, init_from=self.start, steps=STEPS, validate_every=EVERY)
+        settings = self.settings()
+        pipeline.run(settings, [step for step in settings.steps if step.key in ("ingest", "patch", "inpaint")])
 
     def curve(self) -> pd.Series:
         """Masked v-loss on val by step: the same weights of the levels whatever sigma_data a network is scaled by."""
@@ -105,20 +109,24 @@ def test_report_and_what_it_must_show(monkeypatch: pytest.MonkeyPatch) -> None:
             date=date.today(),
             processor=describe_machine()["processor"],
             torch=version("torch"),
-            steps=STEPS,
+            **LENGTH,
+            every=EVERY,
             table=tabulated(header, rows),
         )
     )
     few = curves[curves["shots"] == FEW]
     for name, found in few.groupby("product"):
         assert minutes_to_reach(found) <= 2, f"{name}: see reports/prior.md"
+        ends = {start: at(found, start, found["minutes"].max()) for start in STARTS}
+        assert ends["prior"] < ends["none"], f"{name}: see reports/prior.md"
 
 
 PAGE = """# What the prior is worth
 
 Masked v-loss on the defects of the split val (by group, fixed noise, five levels), mean over the seeds, by minutes of
 training: from the shipped prior ("prior") and from nothing ("none"), everything else equal. {date}, {processor}, torch
-{torch}; {steps} steps each, the learning rate falling over all of them; minutes include validation and sample sheets.
+{torch}; {none} steps from nothing, {prior} from the prior, the learning rate falling over all of them. Minutes include
+validation and sample sheets; after its end a training keeps its last value. The first value is that of step {every}.
 
 {table}
 
@@ -133,7 +141,7 @@ def read_all() -> pd.DataFrame:
         if (unit.folder / CHECKPOINT / CONFIG).is_file():
             curve = unit.curve()
             seconds = yaml.safe_load((unit.folder / "spent.json").read_text())["seconds"]
-            minutes = curve.index.to_numpy() * seconds / STEPS / 60
+            minutes = curve.index.to_numpy() * seconds / LENGTH[unit.start] / 60
             parts.append(pd.DataFrame({**vars(unit), "minutes": minutes, "loss": curve.to_numpy()}))
     assert parts, f"no finished training in {DATA}"
     return pd.concat(parts, ignore_index=True)
@@ -146,10 +154,12 @@ def at(found: pd.DataFrame, start: str, minutes: float) -> float:
 
 
 def minutes_to_reach(found: pd.DataFrame) -> float:
-    """When the prior's mean loss first is what no prior ends with."""
+    """When the prior's mean loss first is what nothing ends with."""
     goal = at(found, "none", found["minutes"].max())
-    grid = np.linspace(0, found["minutes"].max(), 500)
-    reached = [minutes for minutes in grid if at(found, "prior", minutes) <= goal]
+    first = found.loc[found["start"] == "prior", "minutes"].min()
+    reached = [
+        minutes for minutes in np.linspace(first, found["minutes"].max(), 500) if at(found, "prior", minutes) <= goal
+    ]
     return reached[0] if reached else np.inf
 
 

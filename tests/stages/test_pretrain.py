@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from defectgen import lock
 from defectgen.cli import main
 from defectgen.learn import preview as learn_preview
 from defectgen.learn.checkpoint import CHECKPOINT, load_checkpoint
@@ -41,6 +42,12 @@ def test_finished_and_started_again_it_keeps_its_weights(tmp_path: Path) -> None
     first = load_checkpoint(tmp_path / CHECKPOINT).digest
     pretrain(tmp_path)
     assert load_checkpoint(tmp_path / CHECKPOINT).digest == first
+
+
+def test_two_cannot_teach_into_one_folder(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with lock.writing(tmp_path, tmp_path / "prior", "the other"):
+        assert pretrain(tmp_path / "prior") == 2
+    assert "is in use by" in capsys.readouterr().err
 
 
 def test_other_settings_start_over(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,0 +1,66 @@
+"""train.inpaint: what it starts from, and what its batches are made of."""
+
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from defectgen import tracking
+from defectgen.diffusion.denoise import EDM, Denoiser
+from defectgen.diffusion.noise import Karras
+from defectgen.learn import preview
+from defectgen.learn.checkpoint import CHECKPOINT, load_checkpoint, save_checkpoint
+from defectgen.learn.prior import started
+from defectgen.manifest import Manifest
+from defectgen.nn.unet import UNet
+from defectgen.spec import DataSpec
+from defectgen.stages.train import train
+
+TAUGHT = DataSpec(3, ["good", "defect"], 0.45, 64)
+TINY: dict[str, Any] = {"network": partial(UNet, width=8, multipliers=(1,), attention=()), "steps": 2, "batch": 2}
+UNMOVED = {"learning_rate": 1e-12, "warmup": 0}
+
+
+@pytest.fixture(autouse=True)
+def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tracking, "log_data_set", lambda *told: None)
+    monkeypatch.setattr(preview, "STEPS", 1)
+
+
+@pytest.fixture(scope="module")
+def patches(manifest: Manifest, spec: DataSpec) -> Path:
+    spec.save(manifest.folder)
+    return manifest.folder
+
+
+@pytest.fixture(scope="module")
+def prior(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("prior")
+    torch.manual_seed(5)
+    denoiser = Denoiser(TINY["network"](TAUGHT), EDM(), TAUGHT.sigma_data)
+    save_checkpoint(folder, denoiser, Karras(), TAUGHT, "32-true", "# Prior")
+    return folder
+
+
+def test_it_starts_from_the_prior_with_the_priors_scale(
+    patches: Path, prior: Path, spec: DataSpec, tmp_path: Path
+) -> None:
+    train(tmp_path, patches, 0, init_from=prior, **TINY, **UNMOVED)
+    trained = load_checkpoint(tmp_path / CHECKPOINT)
+    assert trained.spec.sigma_data == trained.denoiser.sigma_data == TAUGHT.sigma_data != spec.sigma_data
+    expected = started(TINY["network"](spec), EDM(), prior).state_dict()
+    torch.testing.assert_close(trained.denoiser.state_dict(), expected)
+
+
+def test_from_nothing_it_takes_the_scale_of_the_patches(patches: Path, spec: DataSpec, tmp_path: Path) -> None:
+    train(tmp_path, patches, 0, init_from="none", **TINY)
+    assert load_checkpoint(tmp_path / CHECKPOINT).denoiser.sigma_data == spec.sigma_data
+
+
+def test_drawings_in_the_batches_teach_something_else_and_always_the_same(patches: Path, tmp_path: Path) -> None:
+    def digest(name: str, share: float) -> str:
+        return train(tmp_path / name, patches, 0, init_from="none", drawn_share=share, **TINY)
+
+    assert digest("mixed", 0.5) == digest("again", 0.5) != digest("own", 0.0)
