@@ -191,13 +191,13 @@ def _arguments(parser: ArgumentParser, config: Namespace, step: Step, path: Path
         made = parser.instantiate(Namespace({step.name: block}))
     except (ValueError, TypeError) as error:  # a class refused its own settings
         raise UserError(f"{path}: {step.name}: {' '.join(str(error).split())}") from error
-    return {name: _plain_number(value) for name, value in vars(made.get(step.name)).items()}
+    return {name: plain_number(value) for name, value in vars(made.get(step.name)).items()}
 
 
-def _plain_number(value: Any) -> Any:
+def plain_number(value: Any) -> Any:
     """Numbers as builtins: jsonargparse makes checked ones of a class that a checkpoint must not hold."""
     if isinstance(value, tuple):
-        return tuple(_plain_number(item) for item in value)
+        return tuple(plain_number(item) for item in value)
     kind = next((kind for kind in (bool, int, float) if isinstance(value, kind)), None)
     return value if kind is None else kind(value)
 

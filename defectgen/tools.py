@@ -23,6 +23,8 @@ class Tool:
         """
         from jsonargparse import ArgumentError, ArgumentParser
 
+        from defectgen.config import plain_number
+
         module_name, _, name = self.target.partition(":")
         function: Callable[..., int] = getattr(import_module(module_name), name)
         parser = ArgumentParser(prog=f"defectgen {self.command}", exit_on_error=False, allow_abbrev=False)
@@ -32,7 +34,7 @@ class Tool:
         except ArgumentError as error:
             reason = " ".join(str(error).split())
             raise UserError(f"command line: {reason}; see `defectgen {self.command} --help`") from None
-        return function(**vars(given))
+        return function(**{key: plain_number(value) for key, value in vars(given).items()})
 
 
 TOOLS: tuple[Tool, ...] = (

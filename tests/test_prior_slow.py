@@ -104,7 +104,9 @@ def test_report_and_what_it_must_show(monkeypatch: pytest.MonkeyPatch) -> None:
         "prior reaches nothing's end in"
     ]
     (REPORTS / "prior.png").write_bytes(drawn(curves))
-    (REPORTS / "prior.md").write_text(
+    page = REPORTS / "prior.md"
+    written = page.read_text() if page.is_file() else ""
+    page.write_text(
         PAGE.format(
             date=date.today(),
             processor=describe_machine()["processor"],
@@ -113,6 +115,7 @@ def test_report_and_what_it_must_show(monkeypatch: pytest.MonkeyPatch) -> None:
             every=EVERY,
             table=tabulated(header, rows),
         )
+        + "".join(written.partition(ANALYSIS)[1:])
     )
     few = curves[curves["shots"] == FEW]
     for name, found in few.groupby("product"):
@@ -121,6 +124,7 @@ def test_report_and_what_it_must_show(monkeypatch: pytest.MonkeyPatch) -> None:
         assert ends["prior"] < ends["none"], f"{name}: see reports/prior.md"
 
 
+ANALYSIS = "## What we make of it"  # written by hand; kept when the page is made anew
 PAGE = """# What the prior is worth
 
 Masked v-loss on the defects of the split val (by group, fixed noise, five levels), mean over the seeds, by minutes of
@@ -131,6 +135,7 @@ validation and sample sheets; after its end a training keeps its last value. The
 {table}
 
 ![curves](prior.png)
+
 """
 
 
@@ -171,11 +176,19 @@ def told(found: pd.DataFrame) -> list[str]:
 def drawn(curves: pd.DataFrame) -> bytes:
     """A panel for each product and number of shots, a line for each training."""
     pairs = list(curves.groupby(["product", "shots"], sort=False))
-    figure = Figure(figsize=(4 * len(pairs), 3.2), layout="constrained")
-    for axes, ((name, shots), found) in zip(np.atleast_1d(figure.subplots(1, len(pairs))), pairs, strict=True):
-        for (start, _), one in found.groupby(["start", "seed"]):
-            axes.plot(one["minutes"], one["loss"], color="#2f8f5b" if start == "prior" else "#9db4c6", label=start)
-        axes.set(title=f"{name}, {shots} a class", xlabel="minutes of training", yscale="log")
+    columns = min(3, len(pairs))
+    lines = -(-len(pairs) // columns)
+    figure = Figure(figsize=(4 * columns, 3.2 * lines), layout="constrained")
+    panels = figure.subplots(lines, columns, squeeze=False).flat
+    for ((name, shots), found), axes in zip(pairs, panels, strict=False):
+        for start, colour in zip(STARTS, ("#9db4c6", "#2f8f5b"), strict=True):
+            mine = found[found["start"] == start].groupby("seed")
+            for number, (_, one) in enumerate(mine):
+                axes.plot(one["minutes"], one["loss"], color=colour, label=f"from {start}" if number == 0 else None)
+        axes.set(title=f"{name}, {shots} a class", xlabel="minutes of training", ylabel="held-out loss", yscale="log")
+        axes.legend(frameon=False)
+    for axes in panels:  # those that are left
+        axes.set_axis_off()
     buffer = BytesIO()
     figure.savefig(buffer, dpi=90)
     return buffer.getvalue()

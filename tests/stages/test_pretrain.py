@@ -21,7 +21,21 @@ def _little(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def pretrain(out: Path, steps: int = 2) -> int:
-    return main(["pretrain", "--out", str(out), "--steps", str(steps), "--batch", "2", "--validate_every", "1"])
+    return main(
+        [
+            "pretrain",
+            "--out",
+            str(out),
+            "--steps",
+            str(steps),
+            "--batch",
+            "2",
+            "--learning_rate",
+            "1e-3",
+            "--validate_every",
+            "1",
+        ]
+    )
 
 
 def test_it_leaves_a_checkpoint_in_bfloat16_with_a_card_and_pictures(tmp_path: Path) -> None:
