@@ -77,7 +77,13 @@ STEPS = (
         version=2,
     ),
     Step("patch", "defectgen.stages.patch:patch", "cut training patches around defects and out of clean surface"),
-    Step("train.inpaint", "defectgen.stages.train:train", "train the network that draws defects", choices=_MATHEMATICS),
+    Step(
+        "train.inpaint",
+        "defectgen.stages.train:train",
+        "train the network that draws defects",
+        version=2,
+        choices=_MATHEMATICS,
+    ),
     Step("train.critic", "defectgen.stages.critic:critic", "train the small network that judges them"),
     Step("plan", "defectgen.stages.plan:plan", "decide every defect to draw: picture, place, shape, class, seed"),
     Step(

@@ -37,7 +37,7 @@ def train(
     schedule: Schedule = Karras(),  # noqa: B008 - stateless
     parametrization: Parametrization = EDM(),  # noqa: B008 - stateless
     weighting: Weighting = EDMWeighting(),  # noqa: B008 - stateless
-    init_from: Literal["prior", "none"] | Path = "none",
+    init_from: Literal["prior", "none"] | Path = "prior",
     drawn_share: ClosedUnitInterval = 0.0,
     steps: PositiveInt = 3000,
     minutes: PositiveFloat | None = None,
