@@ -1,7 +1,8 @@
 """What the prior is worth: held-out loss against training time, started from it and from nothing.
 
-Run by hand; each training takes about ten minutes on two cores. What is there is kept, so that the study can be made
-in parts; the tables and curves are written to reports/prior.md and reports/prior.png from what is there:
+Run by hand; each training takes ten or five minutes of one core, so that two cores can train two at once. What is there
+is kept, so that the study can be made in parts; the tables and curves are written to reports/prior.md and
+reports/prior.png from what is there:
 
     .venv/bin/python -m pytest -m slow tests/test_prior_slow.py -k "magnetic_tile and 5-"
     .venv/bin/python -m pytest -m slow tests/test_prior_slow.py -k report
@@ -32,7 +33,7 @@ ROOT = Path(__file__).parents[1]
 DATA, REPORTS = ROOT / "data/prior_study", ROOT / "reports"
 PRODUCTS, SHOTS, SEEDS = ("magnetic_tile", "screw", "ball_screw"), ("5", "3", "10", "all"), (0, 1, 2)
 STARTS = ("none", "prior")
-LENGTH = {"none": 2200, "prior": 1100}  # steps: about ten minutes, and five
+LENGTH = {"none": 1100, "prior": 550}  # steps: about ten minutes of one core, and five
 EVERY = 100  # steps between two points of a curve
 MOMENTS = (1.0, 2.0, 5.0, 10.0)  # minutes of training that the table tells
 FEW = "5"  # shots at which the prior must reach in two minutes what nothing reaches in ten
@@ -128,8 +129,8 @@ ANALYSIS = "## What we make of it"  # written by hand; kept when the page is mad
 PAGE = """# What the prior is worth
 
 Masked v-loss on the defects of the split val (by group, fixed noise, five levels), mean over the seeds, by minutes of
-training: from the shipped prior ("prior") and from nothing ("none"), everything else equal. {date}, {processor}, torch
-{torch}; {none} steps from nothing, {prior} from the prior, the learning rate falling over all of them. Minutes include
+training on one core: from the shipped prior ("prior") and from nothing ("none"), everything else equal. {date},
+{processor}, torch {torch}; {none} steps from nothing, {prior} from the prior, the learning rate falling over all of them. Minutes include
 validation and sample sheets; after its end a training keeps its last value. The first value is that of step {every}.
 
 {table}
