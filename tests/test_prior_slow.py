@@ -130,8 +130,9 @@ PAGE = """# What the prior is worth
 
 Masked v-loss on the defects of the split val (by group, fixed noise, five levels), mean over the seeds, by minutes of
 training on one core: from the shipped prior ("prior") and from nothing ("none"), everything else equal. {date},
-{processor}, torch {torch}; {none} steps from nothing, {prior} from the prior, the learning rate falling over all of them. Minutes include
-validation and sample sheets; after its end a training keeps its last value. The first value is that of step {every}.
+{processor}, torch {torch}; {none} steps from nothing, {prior} from the prior, the learning rate falling over all of
+them. Minutes include validation and sample sheets; after its end a training keeps its last value. The first value is
+that of step {every}.
 
 {table}
 
