@@ -73,9 +73,8 @@ def _shapes(weights: dict[str, Tensor]) -> dict[str, torch.Size]:
 def saving(folder: Path, every: int, validated: bool, postponed: Postponed) -> list[Callback]:
     """The callbacks that write the two files, every so many steps, and end the training where it was asked to."""
     # Both save when a validation has ended, and last keeps best's memory: it has to come after it.
-    best = MovableCheckpoint(folder, Path(BEST).stem, monitor="val/loss", enable_version_counter=False)
-    steps = None if validated else every
-    last = MovableCheckpoint(folder, Path(LAST).stem, every_n_train_steps=steps, enable_version_counter=False)
+    best = MovableCheckpoint(folder, Path(BEST).stem, monitor="val/loss")
+    last = MovableCheckpoint(folder, Path(LAST).stem, every_n_train_steps=None if validated else every)
     stop = StopAtStep(postponed, folder / LAST, every if validated else None)
     return [best, last, stop] if validated else [last, stop]
 
@@ -96,6 +95,10 @@ class AtomicCheckpoints(TorchCheckpointIO):
 
 class MovableCheckpoint(ModelCheckpoint):
     """Remembers the best loss also where the folder has been moved, say to a disk with more room."""
+
+    def __init__(self, folder: Path, name: str, **settings: Any) -> None:
+        # Lightning takes a validation after every step for one after every epoch, and would save at its end alone.
+        super().__init__(folder, name, save_on_train_epoch_end=False, enable_version_counter=False, **settings)
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         def here(path: str) -> str:

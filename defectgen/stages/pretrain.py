@@ -90,7 +90,8 @@ def _teach(
     watch = outputs.Stopwatch(out)
     fit(module, data, out, validate_every, precision, [sheets, ExponentialAverage(EMA_DECAY)])
     curve = read_curves(out / "curves.jsonl")["val/loss"]
-    card = model_card(denoiser, settings, watch.seconds(), curve)
+    # Which weights are kept is chosen at the validations, but more of them are no reason to start over.
+    card = model_card(denoiser, settings | {"validate_every": validate_every}, watch.seconds(), curve)
     save_checkpoint(out / CHECKPOINT, denoiser.bfloat16(), schedule, spec, precision, card)
 
 
@@ -104,13 +105,16 @@ def lessons_sheet(teacher: Teacher) -> Rgb:
 
 
 def cases_of(teacher: Teacher, spec: DataSpec) -> dict[str, list[Case]]:
-    """Defects of every family to draw: the shapes and grounds of the first lessons of each."""
+    """Defects of every family to draw: the shapes and grounds of the first lessons of each that are in colour.
+
+    The sheet's noise is that of a camera with colour; on a grey ground the network never saw such a one.
+    """
     cases: dict[str, list[Case]] = {family: [] for family in TAUGHT}
     index = 0
     while any(len(row) < COLUMNS for row in cases.values()):
         lesson = teacher(index)
         row = cases[lesson.description.partition(",")[0]]
-        if len(row) < COLUMNS:
+        if len(row) < COLUMNS and not lesson.grey:
             number = spec.number(lesson.description)
             row.append(Case(number, to_float(lesson.clean), grow(lesson.mask, 2.0)))
         index += 1
@@ -122,7 +126,7 @@ def model_card(denoiser: Denoiser, settings: dict[str, float], seconds: float, c
     parameters = sum(parameter.numel() for parameter in denoiser.parameters()) / 1e6
     shown = _spread(sorted(curve), 20)
     rows = "\n".join(f"| {step} | {curve[step]:.4f} |" for step in shown)
-    command = " ".join(["defectgen pretrain", *(f"--{name} {value:g}" for name, value in settings.items())])
+    command = " ".join(["defectgen pretrain", *(f"--{name} {value}" for name, value in settings.items())])
     return f"""# Prior of the 64 px inpainter
 
 Paints a defect of a described kind into a masked region of a 64 px patch. It has only ever seen drawings: no
@@ -131,7 +135,7 @@ photograph, no third-party weights, no download. Every product's inpainter start
 - network: {type(denoiser.network).__name__}, {parameters:.2f} M parameters (averaged weights, stored in bfloat16)
 - colour; a camera without colour is three equal channels with one noise
 - told of a defect: its family ({", ".join(TAUGHT)}), size, contrast and sharpness, as measured
-- training: {", ".join(f"{name} {value:g}" for name, value in settings.items())}; {seconds / 3600:.1f} hours on
+- training: {", ".join(f"{name} {value}" for name, value in settings.items())}; {seconds / 3600:.1f} hours on
   {describe_machine()["processor"]}
 - made again by `{command}`
 

@@ -1,14 +1,18 @@
 """pretrain: a few steps give a checkpoint that a product's training starts from; killed, it goes on."""
 
+import shlex
 from pathlib import Path
+from typing import Any
 
 import pytest
+import torch
 
 from defectgen import lock
 from defectgen.cli import main
 from defectgen.learn import preview as learn_preview
 from defectgen.learn.checkpoint import CHECKPOINT, load_checkpoint
 from defectgen.learn.drawn import CLASSES
+from defectgen.learn.module import DiffusionModule
 from defectgen.stages import pretrain as module
 
 
@@ -20,22 +24,14 @@ def _little(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(learn_preview, "STEPS", 1)
 
 
-def pretrain(out: Path, steps: int = 2) -> int:
-    return main(
-        [
-            "pretrain",
-            "--out",
-            str(out),
-            "--steps",
-            str(steps),
-            "--batch",
-            "2",
-            "--learning_rate",
-            "1e-3",
-            "--validate_every",
-            "1",
-        ]
-    )
+def pretrain(out: Path, steps: int = 2, seed: int = 0) -> int:
+    settings = {"steps": steps, "batch": 2, "learning_rate": 1e-3, "seed": seed, "validate_every": 1}
+    words = [word for name, value in settings.items() for word in (f"--{name}", str(value))]
+    return main(["pretrain", "--out", str(out), *words])
+
+
+def digest(out: Path) -> str:
+    return load_checkpoint(out / CHECKPOINT).digest
 
 
 def test_it_leaves_a_checkpoint_in_bfloat16_with_a_card_and_pictures(tmp_path: Path) -> None:
@@ -46,16 +42,46 @@ def test_it_leaves_a_checkpoint_in_bfloat16_with_a_card_and_pictures(tmp_path: P
     values = sum(parameter.numel() for parameter in checkpoint.denoiser.parameters())
     assert (folder / "weights.safetensors").stat().st_size < 2.1 * values
     card = (folder / "MODEL_CARD.md").read_text()
-    assert "defectgen pretrain --steps 2 --batch 2" in card and "| 2 |" in card
+    assert "| 2 |" in card
     assert (tmp_path / "prior" / "lessons.png").is_file()
     assert len(list((tmp_path / "prior" / "samples").glob("*.png"))) == 2
 
 
+def test_the_command_on_its_card_makes_it_again(tmp_path: Path) -> None:
+    pretrain(tmp_path / "one", seed=20261121)
+    card = (tmp_path / "one" / CHECKPOINT / "MODEL_CARD.md").read_text()
+    command = card.partition("made again by `")[2].partition("`")[0]
+    assert main([*shlex.split(command)[1:], "--out", str(tmp_path / "again")]) == 0
+    assert digest(tmp_path / "again") == digest(tmp_path / "one")
+
+
+def test_killed_and_started_again_it_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pretrain(tmp_path / "whole", steps=3)
+    done = []
+    step = DiffusionModule.training_step
+
+    class Killed(BaseException):
+        """Not an error anyone would catch."""
+
+    def noted(self: DiffusionModule, *given: Any) -> torch.Tensor:
+        done.append(self.trainer.global_step)
+        if done == [0, 1, 2]:
+            raise Killed
+        return step(self, *given)
+
+    monkeypatch.setattr(DiffusionModule, "training_step", noted)
+    with pytest.raises(Killed):
+        pretrain(tmp_path / "killed", steps=3)
+    assert pretrain(tmp_path / "killed", steps=3) == 0
+    assert done == [0, 1, 2, 2], "the steps before are not done again"
+    assert digest(tmp_path / "killed") == digest(tmp_path / "whole")
+
+
 def test_finished_and_started_again_it_keeps_its_weights(tmp_path: Path) -> None:
     pretrain(tmp_path)
-    first = load_checkpoint(tmp_path / CHECKPOINT).digest
+    first = digest(tmp_path)
     pretrain(tmp_path)
-    assert load_checkpoint(tmp_path / CHECKPOINT).digest == first
+    assert digest(tmp_path) == first
 
 
 def test_two_cannot_teach_into_one_folder(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
