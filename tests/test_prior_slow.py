@@ -142,7 +142,7 @@ that of step {every}.
 
 
 def read_all() -> pd.DataFrame:
-    """Columns product, shots, seed, start, minutes, loss of every finished training."""
+    """Columns product, shots, seed, start, minutes, loss of every finished pair of trainings."""
     parts = []
     for unit in UNITS:
         if (unit.folder / CHECKPOINT / CONFIG).is_file():
@@ -151,7 +151,9 @@ def read_all() -> pd.DataFrame:
             minutes = curve.index.to_numpy() * seconds / LENGTH[unit.start] / 60
             parts.append(pd.DataFrame({**vars(unit), "minutes": minutes, "loss": curve.to_numpy()}))
     assert parts, f"no finished training in {DATA}"
-    return pd.concat(parts, ignore_index=True)
+    curves = pd.concat(parts, ignore_index=True)
+    pairs = curves.groupby(["product", "shots", "seed"])["start"].transform("nunique") == len(STARTS)
+    return curves[pairs].reset_index(drop=True)
 
 
 def at(found: pd.DataFrame, start: str, minutes: float) -> float:

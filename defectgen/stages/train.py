@@ -39,7 +39,7 @@ def train(
     weighting: Weighting = EDMWeighting(),  # noqa: B008 - stateless
     init_from: Literal["prior", "none"] | Path = "prior",
     drawn_share: ClosedUnitInterval = 0.0,
-    steps: PositiveInt = 3000,
+    steps: PositiveInt = 1500,
     minutes: PositiveFloat | None = None,
     batch: PositiveInt = 16,
     learning_rate: PositiveFloat = 4e-4,
