@@ -32,6 +32,7 @@ def run(settings: Settings, steps: Sequence[Step]) -> bool:
                 print(f"{label}: unchanged, skipped", flush=True)
                 continue
             _check_inputs(settings, step, recipe)
+            _check_sources(settings, step)
             if not ran:
                 tracked.enter_context(tracking.pipeline_run(settings.product, settings.resolved, record))
             ran = True
@@ -84,6 +85,20 @@ def command_for(settings: Settings, step: Step) -> str:
 def inputs_of(settings: Settings, step: Step) -> list[Step]:
     """The earlier steps whose folders it reads."""
     return [earlier for earlier in settings.steps if earlier.key in step.inputs()]
+
+
+def _check_sources(settings: Settings, step: Step) -> None:
+    """Refuse a file or folder of the user's before the step's own folder is emptied, which might be all there is of it.
+
+    Raises:
+        UserError: it is not there, or lies in the folder that the step writes.
+    """
+    out = settings.folder(step)
+    for path in settings.sources[step.name]:
+        if path.resolve().is_relative_to(out.resolve()):
+            raise UserError(f"{step.name}: {path} lies in {out}, which this step empties; move it elsewhere first")
+        if not path.exists():
+            raise UserError(f"{step.name}: {path}: no such file or folder; correct it in {settings.path}")
 
 
 @contextmanager

@@ -258,3 +258,13 @@ def test_a_vanished_picture_of_an_earlier_step_comes_with_the_command_that_makes
 
 def _vanished(out: Path, patch: Path) -> str:
     raise BadInput(patch / "images/a.png", "no such file", "correct the path")
+
+
+def test_what_a_step_starts_from_is_looked_for_before_its_finished_folder_is_emptied(project: Project) -> None:
+    project.run()
+    made = project.data / "ingest/tile/made"
+    inside, gone = made.parent, project.data.parent / "gone"
+    for source, told in ((gone, "no such file or folder"), (inside, "which this step empties; move it elsewhere")):
+        with pytest.raises(UserError, match=told):
+            project.run("--ingest.source", str(source))
+        assert made.is_file()

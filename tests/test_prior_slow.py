@@ -128,11 +128,11 @@ def test_report_and_what_it_must_show(monkeypatch: pytest.MonkeyPatch) -> None:
 ANALYSIS = "## What we make of it"  # written by hand; kept when the page is made anew
 PAGE = """# What the prior is worth
 
-Masked v-loss on the defects of the split val (by group, fixed noise, five levels), mean over the seeds, by minutes of
-training on one core: from the shipped prior ("prior") and from nothing ("none"), everything else equal. {date},
-{processor}, torch {torch}; {none} steps from nothing, {prior} from the prior, the learning rate falling over all of
-them. Minutes include validation and sample sheets; after its end a training keeps its last value. The first value is
-that of step {every}.
+Masked v-loss on the defects of the split val (by group, fixed noise, five levels), mean over the seeds told, by minutes
+of training on one core: from the shipped prior ("prior") and from nothing ("none"). {date}, {processor}, torch {torch};
+{none} steps from nothing, {prior} from the prior, the learning rate falling over all of them; sigma_data is the prior's
+or the product's own. Minutes include validation and sample sheets; after its end a training keeps its last value. The
+first value is that of step {every}: what is reached "in" its time is reached by then at the latest.
 
 {table}
 

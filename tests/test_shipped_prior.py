@@ -34,7 +34,7 @@ def test_it_is_small_and_tells_how_it_is_made_again() -> None:
 def test_it_fills_a_hole_better_than_the_mean_of_its_surroundings() -> None:
     """On drawings that it never saw, from all but nothing: the region is noise 20 times as strong as the picture."""
     spec, sigma = DataSpec(3, ["good", "defect"], 0.4, 64), torch.tensor([20.0])
-    denoiser = started(UNet(spec), EDM(), SHIPPED).eval()
+    denoiser = started(UNet(spec), EDM(), SHIPPED, spec.classes).eval()
     errors = []
     for lesson in map(Teacher(64, seed=987), range(16)):
         clean = torch.from_numpy(to_float(lesson.clean))[None]

@@ -1,5 +1,7 @@
 """Embedders: what turns the noise level and each droppable part of a condition into one vector per picture."""
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor, nn
 
@@ -35,7 +37,6 @@ class LabelEmbedder(nn.Module):
         return self.table(cond.label)
 
     @torch.no_grad()
-    def inherit(self, prior: "LabelEmbedder") -> None:
-        """Start as the prior's: "good" and "dropped" mean the same, every other class is its `ANY_DEFECT`."""
-        self.table.weight[:] = prior.table.weight[ANY_DEFECT]
-        self.table.weight[0], self.table.weight[-1] = prior.table.weight[0], prior.table.weight[-1]
+    def inherit(self, prior: "LabelEmbedder", numbers: Sequence[int]) -> None:
+        """Start as the prior's: class i as its class `numbers[i]`, "dropped" as "dropped"."""
+        self.table.weight[:] = prior.table.weight[[*numbers, -1]]

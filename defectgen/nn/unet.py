@@ -1,5 +1,7 @@
 """UNet: the plain backbone (Ho et al. 2020, with the adaptive norm of Dhariwal & Nichol 2021)."""
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
@@ -64,11 +66,11 @@ class UNet(Backbone):
         self.exit = nn.Sequential(norm(channels), nn.SiLU(), zeroed(last))
 
     @torch.no_grad()
-    def inherit(self, prior: "UNet") -> None:
+    def inherit(self, prior: "UNet", numbers: Sequence[int]) -> None:
         """Start with the weights of a prior of the same arguments; a grey network with a colour prior's too.
 
         The grey network then answers what the colour one would of the picture repeated in its three channels, averaged
-        over them. Class numbers are translated by `LabelEmbedder.inherit`.
+        over them. Class i starts as the prior's class `numbers[i]`.
         """
         weights = prior.state_dict()
         if self.channels < prior.channels:
@@ -77,7 +79,7 @@ class UNet(Backbone):
                 weights[name] = weights[name].unflatten(0, (prior.channels, -1)).mean(0)
         own = {name: value for name, value in weights.items() if not name.startswith("label.")}
         self.load_state_dict(own | {f"label.{name}": value for name, value in self.label.state_dict().items()})
-        self.label.inherit(prior.label)
+        self.label.inherit(prior.label, numbers)
 
     def _grey_entry(self, weight: Tensor, channels: int) -> Tensor:
         """The first convolution's: what it sees in every colour it now sees once, so its weights are added."""

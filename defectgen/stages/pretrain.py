@@ -37,10 +37,10 @@ SHOWN, COLUMNS_OF_LESSONS = 200, 20  # lessons on the sheet, and pictures in a r
 def pretrain(
     *,
     out: Path = Path("data/prior"),
-    steps: PositiveInt = 60_000,
+    steps: PositiveInt = 7000,
     batch: PositiveInt = 16,
-    learning_rate: PositiveFloat = 4e-4,
-    validate_every: PositiveInt = 2000,
+    learning_rate: PositiveFloat = 1e-3,
+    validate_every: PositiveInt = 1000,
     workers: NonNegativeInt = 0,
     seed: int = 0,
 ) -> int:
@@ -65,7 +65,7 @@ def _teach(
     out: Path, steps: int, batch: int, learning_rate: float, validate_every: int, workers: int, seed: int
 ) -> None:
     settings = {"steps": steps, "batch": batch, "learning_rate": learning_rate, "seed": seed}
-    if note := outputs.begin(out, {"settings": settings, "run": {"stage": "pretrain"}}):
+    if note := outputs.begin(out, {"settings": settings, "run": {"stage": "pretrain", "version": 1}}):
         print(f"pretrain: {note}", flush=True)
     spec = DataSpec(3, CLASSES, SIGMA_DATA, SIZE)
     teacher = Teacher(SIZE, seed)

@@ -83,7 +83,8 @@ def train(
     if init_from == "none":
         denoiser = Denoiser(network(spec), parametrization, spec.sigma_data)
     else:
-        denoiser = started(network(spec), parametrization, SHIPPED if init_from == "prior" else Path(init_from))
+        folder = SHIPPED if init_from == "prior" else Path(init_from)
+        denoiser = started(network(spec), parametrization, folder, spec.classes)
         spec = replace(spec, sigma_data=denoiser.sigma_data)
     denoiser.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's stubs lack it
     patches, held_out = Patches(manifest, spec, "train"), Patches(manifest, spec, "val")
@@ -111,7 +112,10 @@ def train(
     sheets = SampleSheet(out / "samples", partial(preview, rows=cases_of(patches, spec, seed)))
     fit(module, data, out, validate_every, resolved, [sheets, ExponentialAverage(ema_decay)])
     curve = read_curves(out / "curves.jsonl").get("val/loss", {})
-    card = model_card(spec, denoiser, f"{steps} steps of {batch} patches, {resolved}, seed {seed}", curve)
+    recipe = f"{steps} steps of {batch} patches, {resolved}, seed {seed}, from {init_from}"
+    if drawn_share:
+        recipe += f", {drawn_share:g} of the patches drawn"
+    card = model_card(spec, denoiser, recipe, curve)
     print(f"  {steps} steps; look at {out}/samples")
     return save_checkpoint(out / CHECKPOINT, denoiser, schedule, spec, resolved, card)
 

@@ -10,7 +10,7 @@ from defectgen.condition import Condition
 from defectgen.diffusion.denoise import EDM, Denoiser, Parametrization, V
 from defectgen.diffusion.noise import Karras
 from defectgen.errors import UserError
-from defectgen.learn.checkpoint import save_checkpoint
+from defectgen.learn.checkpoint import load_checkpoint, save_checkpoint
 from defectgen.learn.prior import started
 from defectgen.nn.unet import UNet
 from defectgen.spec import DataSpec
@@ -18,6 +18,10 @@ from tests.small import one_line
 
 TAUGHT = DataSpec(3, ["good", "defect", "crack, small", "pit, large"], 0.35, 16)
 GREY = DataSpec(1, ["good", "chip"], 0.2, 16)
+
+
+def start(spec: DataSpec, folder: Path, width: int = 8, parametrization: Parametrization | None = None) -> Denoiser:
+    return started(network(spec, width), parametrization or EDM(), folder, spec.classes)
 
 
 def network(spec: DataSpec, width: int = 8) -> UNet:
@@ -47,13 +51,13 @@ def denoised(denoiser: Denoiser, picture: torch.Tensor, dropped: int) -> torch.T
 def test_a_grey_product_starts_with_what_the_prior_makes_of_a_grey_picture(prior: Path) -> None:
     torch.manual_seed(1)
     picture = torch.randn(2, 1, 16, 16)
-    colour, grey = started(network(TAUGHT), EDM(), prior), started(network(GREY), EDM(), prior)
+    colour, grey = start(TAUGHT, prior), start(GREY, prior)
     expected = denoised(colour, picture.expand(-1, 3, -1, -1), len(TAUGHT.classes)).mean(dim=1, keepdim=True)
     torch.testing.assert_close(denoised(grey, picture, len(GREY.classes)), expected, rtol=1e-4, atol=1e-5)
 
 
 def test_weights_are_float32_again(prior: Path) -> None:
-    assert {parameter.dtype for parameter in started(network(GREY), EDM(), prior).parameters()} == {torch.float32}
+    assert {parameter.dtype for parameter in start(GREY, prior).parameters()} == {torch.float32}
 
 
 @pytest.mark.parametrize(
@@ -61,16 +65,28 @@ def test_weights_are_float32_again(prior: Path) -> None:
 )
 def test_another_recipe_is_refused(prior: Path, width: int, parametrization: Parametrization, named: str) -> None:
     with pytest.raises(UserError) as caught:
-        started(network(GREY, width), parametrization, prior)
+        start(GREY, prior, width, parametrization)
     assert named in one_line(caught.value) and "init_from: none" in str(caught.value)
 
 
 def test_a_grey_prior_has_nothing_to_say_of_colours(prior: Path, tmp_path: Path) -> None:
-    save_checkpoint(tmp_path, started(network(GREY), EDM(), prior), Karras(), GREY, "32-true", "# Grey")
+    save_checkpoint(tmp_path, start(GREY, prior), Karras(), GREY, "32-true", "# Grey")
     with pytest.raises(UserError, match="grey"):
-        started(network(replace(TAUGHT)), EDM(), tmp_path)
+        start(TAUGHT, tmp_path)
 
 
 def test_no_checkpoint_is_one_line(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="not a usable checkpoint"):
-        started(network(GREY), EDM(), tmp_path)
+    with pytest.raises(UserError, match="holds no checkpoint; give prior, none, or"):
+        start(GREY, tmp_path)
+
+
+def test_a_class_starts_as_that_of_its_name_in_a_products_checkpoint(prior: Path, tmp_path: Path) -> None:
+    own = replace(TAUGHT, classes=["good", "chip", "dent"])
+    save_checkpoint(tmp_path, start(own, prior), Karras(), own, "32-true", "# Own")
+    weights = load_checkpoint(tmp_path).denoiser.network.label.table.weight.data
+    weights[:] = torch.arange(4.0)[:, None]
+    checkpoint = load_checkpoint(tmp_path)
+    checkpoint.denoiser.network.label.table.weight.data = weights
+    save_checkpoint(tmp_path, checkpoint.denoiser, Karras(), own, "32-true", "# Own")
+    started_ = start(replace(TAUGHT, classes=["good", "crack", "dent"]), tmp_path)
+    assert started_.network.label.table.weight[:, 0].tolist() == [0, 3, 2, 3], "crack is not told, dent stays dent"

@@ -135,7 +135,7 @@ def test_widths_that_no_round_number_of_groups_divides(width: int) -> None:
 @pytest.mark.parametrize("patch_size", [1, 2])
 def test_a_grey_network_answers_as_the_colour_one_it_starts_from(patch_size: int) -> None:
     colour, grey = perturbed(3, patch_size), build(1, patch_size).eval()
-    grey.inherit(colour)
+    grey.inherit(colour, range(DROPPED))
     x, level, cond = inputs(1)
     told = replace(cond, label=torch.tensor([0, 0, DROPPED, DROPPED]))
     repeated = replace(told, context=cond.context.expand(-1, 3, -1, -1))
@@ -143,11 +143,11 @@ def test_a_grey_network_answers_as_the_colour_one_it_starts_from(patch_size: int
     assert torch.allclose(grey(x, level, told), expected, atol=1e-5)
 
 
-def test_a_prior_of_other_classes_gives_good_and_dropped_their_meaning_and_every_class_that_of_any_defect() -> None:
+def test_a_class_starts_as_the_one_it_is_told_and_dropped_as_dropped() -> None:
     torch.manual_seed(1)
     prior = UNet(replace(SPEC, size=16, classes=["good", "defect", *"abcdef"]), 8, (1, 2), attention=(8,))
     network = build()
-    network.inherit(prior)
+    network.inherit(prior, [0, *[ANY_DEFECT] * (DROPPED - 1)])
     theirs = prior.label.table.weight
     expected = torch.stack([theirs[0], *[theirs[ANY_DEFECT]] * (DROPPED - 1), theirs[-1]])
     assert torch.equal(network.label.table.weight, expected)
