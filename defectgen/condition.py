@@ -15,12 +15,15 @@ class Condition:
     region (B, 1, H, W): 1 = to be synthesised; outside it pictures are clean at every noise level. Never dropped.
     label (B,) int64: class number; `dropped` stands for "not told".
     dropped: the number that means so, one past the last class.
+    augmentation (B,) float32: log of the noise level that the low-resolution picture in the context was given, finite;
+        None where there is no such picture. Never dropped (conditioning augmentation, Ho et al. 2022, CDM, sec. 4.2).
     """
 
     context: Tensor
     region: Tensor
     label: Tensor
     dropped: int
+    augmentation: Tensor | None = None
 
     def unconditional(self) -> "Condition":
         """The same context with everything droppable dropped (Ho & Salimans 2022)."""
@@ -34,4 +37,5 @@ class Condition:
             context=torch.cat([self.context, other.context]),
             region=torch.cat([self.region, other.region]),
             label=torch.cat([self.label, other.label]),
+            augmentation=None if self.augmentation is None else self.augmentation.repeat(2),
         )

@@ -21,6 +21,8 @@ class DataSpec:
     sigma_data: standard deviation of the patches' pixels, in units of [-1, 1].
     size: side of a patch in pixels.
     flips: symmetries the product has: "horizontal", "vertical", "transpose".
+    upsampled: the networks raise the resolution: their context is the surroundings and, beside them, the
+        low-resolution picture.
     """
 
     channels: int
@@ -28,11 +30,12 @@ class DataSpec:
     sigma_data: float
     size: int
     flips: list[str] = field(default_factory=list)
+    upsampled: bool = False
 
     @property
     def context(self) -> int:
-        """Channels of the context an inpainter sees: its surroundings."""
-        return self.channels
+        """Channels of the context a network sees: the surroundings, an upsampler also the low-resolution picture."""
+        return self.channels * (2 if self.upsampled else 1)
 
     def number(self, label: str) -> int:
         """The class number of a label."""

@@ -81,7 +81,13 @@ STEPS = (
         "train.inpaint",
         "defectgen.stages.train:train",
         "train the network that draws defects",
-        version=2,
+        version=3,
+        choices=_MATHEMATICS,
+    ),
+    Step(
+        "train.upsample",
+        "defectgen.stages.upsample:train_upsampler",
+        "train the network that gives large defects their detail",
         choices=_MATHEMATICS,
     ),
     Step("train.critic", "defectgen.stages.critic:critic", "train the small network that judges them"),
@@ -90,7 +96,7 @@ STEPS = (
         "generate",
         "defectgen.stages.generate:generate",
         "draw the planned defects, keep those that pass the gates",
-        version=2,
+        version=3,
         choices=_MATHEMATICS,
     ),
     Step(

@@ -9,6 +9,7 @@ import pytest
 
 from defectgen import tracking
 from defectgen.cli import main
+from defectgen.manifest import Manifest
 
 TINY = """
 product: tiny
@@ -22,6 +23,11 @@ train:
     steps: 4
     batch: 4
     learning_rate: 1e-3
+    validate_every: 2
+  upsample:
+    network: {class_path: EfficientUNet, init_args: {width: 8, multipliers: [1, 1], blocks: [1, 1]}}
+    steps: 2
+    batch: 2
     validate_every: 2
   critic: {steps: 4, batch: 4, learning_rate: 0.002}
 plan: {per_class: 2, batch: 4, attempts: 2}
@@ -68,6 +74,8 @@ def test_a_folder_becomes_a_data_set_and_a_report(workplace: Path) -> None:
     assert json.loads((data / "export/tiny/coco/annotations.json").read_text())["annotations"]
     assert list((data / "export/tiny/mvtec/train").iterdir())
     assert (data / "train/tiny/inpaint/checkpoint/MODEL_CARD.md").is_file()
+    assert not (data / "train/tiny/upsample/checkpoint").exists(), "no defect of this product is large"
+    assert set(Manifest.load(data / "generate/tiny").instances["drawn_at"]) == {64}
     for stage in ("ingest", "patch", "plan", "generate", "export", "report"):
         assert (data / stage / "tiny/config.yaml").is_file()
 
@@ -84,7 +92,7 @@ def test_real_and_synthetic_data_sets_are_recorded_with_digest_and_counts(
 def test_run_again_does_nothing(workplace: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(workplace) == 0
     lines = [line for line in capsys.readouterr().out.splitlines() if line.startswith("[")]
-    assert len(lines) == 10
+    assert len(lines) == 11
     assert all(line.endswith("unchanged, skipped") for line in lines)
 
 

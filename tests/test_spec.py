@@ -17,6 +17,18 @@ def test_the_spec_reads_back_as_written(tmp_path: Path) -> None:
     assert spec.context == 3
 
 
+def test_an_upsampler_sees_surroundings_and_low_resolution_picture_in_every_colour(tmp_path: Path) -> None:
+    spec = DataSpec(3, ["good", "pit"], 0.3, 256, upsampled=True)
+    spec.save(tmp_path)
+    assert DataSpec.load(tmp_path) == spec and spec.context == 6
+
+
+def test_a_spec_written_before_there_were_upsamplers_is_an_inpainters(tmp_path: Path) -> None:
+    (tmp_path / "spec.yaml").write_text("channels: 1\nclasses: [good, pit]\nsigma_data: 0.3\nsize: 64\nflips: []\n")
+    spec = DataSpec.load(tmp_path)
+    assert not spec.upsampled and spec.context == 1
+
+
 @pytest.mark.parametrize("text", [None, "just words", "channels: 1", "channels: [", "- 1\n- 2"])
 def test_a_spec_that_cannot_be_read_is_named(tmp_path: Path, text: str | None) -> None:
     if text is not None:

@@ -65,7 +65,7 @@ def test_killed_in_the_training_and_in_generate_it_ends_with_the_same_digests(un
     cv2.imwrite(str(changed), 255 - cv2.imread(str(changed), cv2.IMREAD_UNCHANGED))
     last = Run(patched, "run")
     assert last.ended() == 0
-    assert last.output().count("unchanged, skipped") == 6
+    assert last.output().count("unchanged, skipped") == 7
     notes = [line for line in last.output().splitlines() if line.startswith("note: ")]
     assert [note.partition(":")[2].split(":")[0] for note in notes] == [
         " shard 0 is drawn again",

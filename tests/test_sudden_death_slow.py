@@ -194,7 +194,8 @@ def check_record(uri: str, folder: Path) -> None:
     client = MlflowClient(tracking_uri=uri)
     experiment = client.get_experiment_by_name(EXPERIMENT)
     runs: dict[str, Any] = {run.info.run_name: run for run in client.search_runs([experiment.experiment_id])}
-    names = ["tiny", "train.inpaint", "train.critic", "plan", "generate", "evaluate", "report", "export"]
+    trainings = ["train.inpaint", "train.upsample", "train.critic"]
+    names = ["tiny", *trainings, "plan", "generate", "evaluate", "report", "export"]
     assert {name: run.info.status for name, run in runs.items()} == dict.fromkeys(names, "FINISHED")
     for name in ("inpaint", "critic"):
         for figure, curve in read_curves(folder / f"data/train/tiny/{name}/curves.jsonl").items():

@@ -1,29 +1,81 @@
-"""Bringing a defect drawn at 64 px into a native picture so that nothing outside its region changes."""
+"""Bringing a drawn defect into a native picture so that nobody can find where.
+
+    result = clean + enlarged(sum over bands i of  weight_i * band_i(change + u)),    change = drawn - seen
+
+`seen` is the clean square as the network was shown it, `drawn` what it made of that. u, the smooth correction of
+`poisson.py`, takes away where the two differ in brightness along the region's rim. What is drawn at 64 px is one band;
+drawn at more it has finer ones (Burt & Adelson 1983), and each fades in over FEATHER of its own pixels: coarse waves
+softly, fine grain at once. The clean picture keeps whatever is finer still.
+"""
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
+from scipy import ndimage
 
 from defectgen.imaging.files import Mask, Pixels, from_float, to_float
+from defectgen.imaging.poisson import correction
+from defectgen.imaging.pyramid import weigh
 
-FEATHER = 1.5  # pixels at 64 px over which the blend weight rises from the region's edge
-
-
-def blend_weight(region: Mask, side: int) -> NDArray[np.float32]:
-    """Alpha at native size (side, side) in [0, 1] from the region at 64 px; its support lies inside the region."""
-    share = cv2.resize(region.astype(np.float32), (side, side), interpolation=cv2.INTER_LINEAR)
-    padded = np.pad((share >= 0.5).astype(np.uint8), 1, mode="edge")  # a region cut by the square's edge is no edge
-    depth = cv2.distanceTransform(padded, cv2.DIST_L2, cv2.DIST_MASK_PRECISE)[1:-1, 1:-1]
-    return np.clip(depth / (FEATHER * side / region.shape[0]), 0, 1).astype(np.float32)
+FEATHER = 4.0  # pixels of a band over which it fades in from the region's edge
+RIM = 2  # pixels at 64 px of the region's rim that the correction looks at
 
 
-def add_change(clean: Pixels, change: NDArray[np.float32], alpha: NDArray[np.float32]) -> Pixels:
-    """The clean square (S, S[, 3]) plus the change (C, 64, 64), upsampled and weighted by alpha (S, S).
+def composite(
+    clean: Pixels, seen: NDArray[np.float32], drawn: NDArray[np.float32], region: Mask
+) -> tuple[Pixels, Mask]:
+    """The clean native square (S, S[, 3]) with what was drawn, and where it may differ from it, (S, S).
 
-    The clean picture keeps its native grain; where alpha is 0 the result is bit-identical to it.
+    seen, drawn: (C, N, N) in [-1, 1]; region (M, M), N a power of two times M. Elsewhere the result is bit-identical to
+    `clean`, and everywhere if nothing was drawn.
     """
-    side = clean.shape[0]
-    planes = [cv2.resize(plane, (side, side), interpolation=cv2.INTER_CUBIC) for plane in change]
-    drawn = from_float(to_float(clean) + np.float32(np.stack(planes)) * alpha, clean.dtype)
-    support = alpha > 0
-    return np.where(support if clean.ndim == 2 else support[..., None], drawn, clean)
+    side, size = clean.shape[0], seen.shape[1]
+    change = drawn - seen
+    inside = region.repeat(size // len(region), axis=0).repeat(size // len(region), axis=1)
+    change += _resized(_matching(_resized(change, len(region)), region), size) * inside  # ends as sharply as drawn
+    weights = [blend_weight(region, size)]
+    while len(weights[-1]) > len(region):
+        weights.append(blend_weight(region, len(weights[-1]) // 2))
+    planes = _resized(np.stack([weigh(plane, weights) for plane in change]), side)
+    depth = _depth(region, side)
+    planes *= _ramp(depth, side / len(region))  # enlarging spreads it past the region's edge
+    support = depth > 0
+    result = from_float(to_float(clean) + planes, clean.dtype)
+    return np.where(support if clean.ndim == 2 else support[..., None], result, clean), support
+
+
+def blend_weight(region: Mask, size: int) -> NDArray[np.float32]:
+    """What a band of `size` pixels is multiplied by: 0 outside the region (M, M), 1 at FEATHER pixels inside its edge.
+
+    A region cut by the square's edge has none there.
+    """
+    return _ramp(_depth(region, size), FEATHER)
+
+
+def _depth(region: Mask, size: int) -> NDArray[np.float32]:
+    """Distance of each pixel of the region from its edge at `size` pixels a side, in those; outside 0."""
+    share = cv2.resize(region.astype(np.float32), (size, size), interpolation=cv2.INTER_LINEAR)
+    padded = np.pad((share >= 0.5).astype(np.uint8), 1, mode="edge")
+    depth = cv2.distanceTransform(padded, cv2.DIST_L2, cv2.DIST_MASK_PRECISE)[1:-1, 1:-1]
+    return depth.astype(np.float32)
+
+
+def _ramp(depth: NDArray[np.float32], width: float) -> NDArray[np.float32]:
+    """From 0 to 1 as the depth of a pixel's middle goes from 0 to `width`, level at both ends."""
+    share = np.clip((depth - 0.5) / width, 0, 1)
+    return (share * share * (3 - 2 * share)).astype(np.float32)
+
+
+def _resized(planes: NDArray[np.float32], size: int) -> NDArray[np.float32]:
+    """(C, N, N) at `size` pixels a side: area averages down, cubic up."""
+    how = cv2.INTER_AREA if planes.shape[1] >= size else cv2.INTER_CUBIC
+    return np.stack([cv2.resize(plane, (size, size), interpolation=how) for plane in planes])
+
+
+def _matching(change: NDArray[np.float32], region: Mask) -> NDArray[np.float32]:
+    """What to add in the region (M, M) to the change (C, M, M), that along its rim there be nothing but noise."""
+    inner = ndimage.binary_erosion(region, border_value=1)
+    rim = region & ~ndimage.binary_erosion(region, iterations=RIM, border_value=1)
+    share = cv2.GaussianBlur(rim.astype(np.float32), (0, 0), 1)
+    known = np.stack([cv2.GaussianBlur(plane * rim, (0, 0), 1) for plane in change]) / np.maximum(share, 1e-6)
+    return correction(-known, inner)

@@ -26,7 +26,7 @@ class Noise:
 
     @classmethod
     def measure(cls, changes: list[NDArray[np.float32]]) -> "Noise":
-        """From the change strengths inside the regions of good repaints: their upper quartile and 90th percentile.
+        """From the change strengths in the planned shapes of good repaints: their upper quartile and 90th percentile.
 
         The median over the repaints, because some regions hide so much that any repaint of them differs a lot. Higher
         percentiles measure structure redrawn elsewhere (a thread, an edge), not noise.

@@ -27,7 +27,7 @@ def membrane(clean: Pixels, pasted: Pixels, region: Mask) -> Pixels:
         return clean.copy()
     box = _box(region)
     inside, goal, given = region[box], to_float(clean[box]), to_float(pasted[box])
-    fitted = from_float(given + _correction(goal - given, inside), clean.dtype)
+    fitted = from_float(given + correction(goal - given, inside), clean.dtype)
     result = clean.copy()
     result[box] = np.where(inside if clean.ndim == 2 else inside[..., None], fitted, clean[box])
     return result
@@ -39,7 +39,7 @@ def _box(region: Mask) -> tuple[slice, slice]:
     return slice(max(0, rows[0] - 1), rows[-1] + 2), slice(max(0, columns[0] - 1), columns[-1] + 2)
 
 
-def _correction(difference: NDArray[np.float32], region: Mask) -> NDArray[np.float32]:
+def correction(difference: NDArray[np.float32], region: Mask) -> NDArray[np.float32]:
     """u (C, h, w) from clean - pasted (C, h, w): known on the ring of pixels just outside the region."""
     height, width = region.shape
     ring = ndimage.binary_dilation(region) & ~region

@@ -13,6 +13,7 @@ from defectgen.imaging.files import Mask, Pixels, is_picture
 from defectgen.imaging.read import read_mask
 
 CONTRAST = 5.0  # a part differs from the border this many times as much as the ground does; noise and shading reach 4
+REACH = 3.0  # pixels at 64 px by which a region exceeds its shape; training regions exceed it by 1 to 4
 FAINTEST = 0.001  # a smaller difference, as a share of the brightness range, is rounding
 
 

@@ -5,7 +5,7 @@ workers, batches or what came before. So a killed training resumes to the same w
 """
 
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any, Protocol, TypedDict, TypeVar
 
 import lightning
@@ -18,7 +18,7 @@ from torch.utils.data import DataLoader, Dataset, Sampler
 from defectgen.errors import UserError
 from defectgen.imaging.augment import Augment
 from defectgen.imaging.files import Mask, to_float
-from defectgen.imaging.region import grow
+from defectgen.imaging.region import REACH, grow
 from defectgen.manifest import Manifest, make_seed
 from defectgen.spec import DataSpec
 
@@ -64,13 +64,14 @@ class Patches:
 
     def draw_defect(self, rng: np.random.Generator) -> int:
         """A patch with a defect: the class uniformly, then the group, then the exposure, then the patch."""
-        groups = self.tree[_any(rng, sorted(self.tree))]
-        exposures = groups[_any(rng, sorted(groups))]
-        return _any(rng, exposures[_any(rng, sorted(exposures))])
+        groups = self.tree[any_of(rng, sorted(self.tree))]
+        exposures = groups[any_of(rng, sorted(groups))]
+        return any_of(rng, exposures[any_of(rng, sorted(exposures))])
 
 
-def _any(rng: np.random.Generator, items: list[Item]) -> Item:
-    return items[rng.integers(len(items))]
+def any_of(rng: np.random.Generator, items: Sequence[Item]) -> Item:
+    """One of them by lot."""
+    return items[int(rng.integers(len(items)))]
 
 
 class TrainingExamples(Dataset[Example]):
@@ -97,7 +98,7 @@ class TrainingExamples(Dataset[Example]):
         if rng.random() < self.good_share:
             # A clean patch is repainted as good under the shape of some defect: the same task, nothing to draw.
             mask, label = self.augment.alone(mask, int(rng.integers(2**32))), 0
-            number = _any(rng, self.patches.good)
+            number = any_of(rng, self.patches.good)
         patch, mask = self.augment.pair(self.patches.pictures[number], mask, int(rng.integers(2**32)))
         region = grow(mask, rng.uniform(*DILATION))
         if rng.random() < self.drop:
@@ -114,7 +115,7 @@ class ValidationExamples(Dataset[Example]):
         by_label: dict[int, list[int]] = defaultdict(list)
         for number, label in enumerate(patches.labels):
             by_label[label].append(number)
-        chosen = [number for label in range(1, len(spec.classes)) for number in _spread(by_label[label], per_class)]
+        chosen = [number for label in range(1, len(spec.classes)) for number in spread(by_label[label], per_class)]
         self.cases = [(number, level) for number in chosen for level in LEVELS]
 
     def __len__(self) -> int:
@@ -122,26 +123,36 @@ class ValidationExamples(Dataset[Example]):
 
     def __getitem__(self, index: int) -> Example:
         number, level = self.cases[index]
-        region = grow(self.patches.masks[number], 2.0)
+        region = grow(self.patches.masks[number], REACH)
         seed = make_seed(self.seed, "validation", number, level)
         return example(self.patches.pictures[number], region, self.patches.labels[number], level, seed)
 
 
-def _spread(items: list[int], count: int) -> list[int]:
+def spread(items: Sequence[Item], count: int) -> Sequence[Item]:
     """At most `count` items, evenly spread."""
     return items if len(items) <= count else [items[i * len(items) // count] for i in range(count)]
 
 
-def example(patch: NDArray[np.float32], region: Mask, label: int, uniform: float, noise_seed: int) -> Example:
+def example(
+    patch: NDArray[np.float32], region: Mask, label: int, uniform: float, noise_seed: int, grey: bool = False
+) -> Example:
     """One example of a patch (C, H, W) in [-1, 1] and the region (H, W) to be synthesised in it."""
-    noise = torch.randn(patch.shape, generator=torch.Generator().manual_seed(noise_seed))
     return Example(
         x0=torch.from_numpy(patch),
         region=torch.from_numpy(region[None].astype(np.float32)),
         label=torch.tensor(label),
-        noise=noise,
+        noise=randn(patch.shape, noise_seed, grey),
         uniform=torch.tensor(uniform, dtype=torch.float64),
     )
+
+
+def randn(shape: Sequence[int], seed: int, grey: bool = False) -> Tensor:
+    """Normal noise (..., C, H, W); `grey`: the same in every channel.
+
+    A camera without colour has one noise: so a network for grey pictures can start from one for colour.
+    """
+    noise = torch.randn(*shape, generator=torch.Generator().manual_seed(seed))
+    return noise[..., :1, :, :].expand_as(noise) if grey else noise
 
 
 class From(Sampler[int]):

@@ -48,11 +48,7 @@ class DrawnExamples(Dataset[Example]):
         patch = to_float(lesson.clean if good else lesson.picture)
         if self.spec.channels == 1:
             patch = patch.mean(axis=0, keepdims=True)
-        drawn = example(patch, region, label, uniform, int(rng.integers(2**62)))
-        if lesson.grey:
-            # A camera without colour has one noise: so a network for grey pictures can start from one for colour.
-            drawn["noise"] = drawn["noise"][:1].expand_as(drawn["noise"])
-        return drawn
+        return example(patch, region, label, uniform, int(rng.integers(2**62)), lesson.grey)
 
     def _label(self, lesson: Lesson, rng: np.random.Generator) -> int:
         if lesson.description not in self.spec.classes:

@@ -1,6 +1,8 @@
 """DiffusionModule: how any denoiser of this house is trained."""
 
 import math
+from collections.abc import Callable
+from typing import Any
 
 import lightning
 import torch
@@ -10,6 +12,16 @@ from defectgen.condition import Condition
 from defectgen.diffusion.denoise import Denoiser, Weighting, denoising_loss
 from defectgen.diffusion.noise import Schedule
 from defectgen.learn.data import Example
+
+
+def inpainting(x0: Tensor, region: Tensor, label: Tensor, classes: int) -> Condition:
+    """The condition of an inpainter: the picture (B, C, H, W) with its region (B, 1, H, W) blanked, and the label."""
+    return Condition(context=x0 * (1 - region), region=region, label=label, dropped=classes)
+
+
+def inpainting_of(batch: Example, classes: int) -> Condition:
+    """That of a batch of training examples."""
+    return inpainting(batch["x0"], batch["region"], batch["label"], classes)
 
 
 class DiffusionModule(lightning.LightningModule):
@@ -23,6 +35,7 @@ class DiffusionModule(lightning.LightningModule):
         learning_rate: of AdamW, at its highest.
         warmup: steps of linear warm-up.
         steps: steps in all, for the decay to a tenth.
+        told: the condition of a batch, from it and the number of classes: what sets one task apart from another.
     """
 
     def __init__(
@@ -35,10 +48,12 @@ class DiffusionModule(lightning.LightningModule):
         learning_rate: float,
         warmup: int,
         steps: int,
+        told: Callable[[Any, int], Condition] = inpainting_of,
     ) -> None:
         super().__init__()
         self.denoiser, self.schedule, self.weighting = denoiser, schedule, weighting
         self.classes, self.learning_rate, self.warmup, self.steps = classes, learning_rate, warmup, steps
+        self.told = told
         self._losses: list[tuple[Tensor, Tensor]] = []
 
     def training_step(self, batch: Example, index: int) -> Tensor:
@@ -62,7 +77,7 @@ class DiffusionModule(lightning.LightningModule):
         """Masked loss of each example, (B,)."""
         sigma = self.schedule.draw(batch["uniform"])
         weight = self.weighting(sigma, self.denoiser.sigma_data)
-        cond = inpainting(batch["x0"], batch["region"], batch["label"], self.classes)
+        cond = self.told(batch, self.classes)
         return denoising_loss(self.denoiser, batch["x0"], batch["noise"], sigma, weight, cond)
 
     def configure_optimizers(self) -> dict:  # type: ignore[override]  # Lightning's own type is a union of nine forms
@@ -76,8 +91,3 @@ class DiffusionModule(lightning.LightningModule):
             return (step + 1) / self.warmup
         progress = min(1.0, (step - self.warmup) / max(1, self.steps - self.warmup))
         return 0.55 + 0.45 * math.cos(math.pi * progress)
-
-
-def inpainting(x0: Tensor, region: Tensor, label: Tensor, classes: int) -> Condition:
-    """The condition of an inpainter: the picture (B, C, H, W) with its region (B, 1, H, W) blanked, and the label."""
-    return Condition(context=x0 * (1 - region), region=region, label=label, dropped=classes)

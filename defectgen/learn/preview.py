@@ -5,16 +5,19 @@ from dataclasses import dataclass
 from itertools import chain
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from defectgen.diffusion.guide import Clip
 from defectgen.diffusion.solve import DDPM
 from defectgen.imaging.files import Mask, Pixels, from_float
-from defectgen.imaging.region import grow
+from defectgen.imaging.region import REACH, grow
 from defectgen.imaging.sheet import Rgb, outlined, sheet, to_rgb
 from defectgen.learn.data import Patches
 from defectgen.learn.inpaint import Inpainter
+from defectgen.learn.large import LargePatch
 from defectgen.learn.module import DiffusionModule
+from defectgen.learn.upsample import FACTOR, Upsampler, enlarged, reduced
 from defectgen.manifest import make_seed
 from defectgen.spec import DataSpec
 
@@ -42,7 +45,7 @@ def cases_of(patches: Patches, spec: DataSpec, seed: int) -> dict[str, list[Case
         members = [number for number, other in enumerate(patches.labels) if other == label]
         for donor in rng.choice(members, COLUMNS):
             ground = patches.pictures[rng.choice(patches.good) if patches.good else donor]
-            case = Case(label, ground, grow(patches.masks[donor], 2.0))
+            case = Case(label, ground, grow(patches.masks[donor], REACH))
             cases.setdefault(spec.classes[label], []).append(case)
     return cases
 
@@ -62,3 +65,18 @@ def preview(module: DiffusionModule, rows: Mapping[str, Sequence[Case]]) -> Rgb:
 
 def _native(patch: NDArray[np.float32]) -> Pixels:
     return from_float(patch, np.dtype(np.uint8))
+
+
+def enlargements(module: DiffusionModule, patches: Sequence[LargePatch]) -> Rgb:
+    """The sheet of an upsampler's present weights: what it is given, what it draws of that, and the truth.
+
+    patches: one or more, of one size.
+    """
+    upsampler = Upsampler(module.denoiser, module.schedule.trajectory(STEPS), module.classes, DDPM(), [])
+    rows = []
+    for number, (picture, mask, label, _) in enumerate(patches):
+        low = reduced(torch.from_numpy(picture)[None])
+        drawn = upsampler(picture[None], grow(mask, FACTOR * REACH)[None], low.numpy(), [label], [number])
+        given = enlarged(low)[0].numpy()
+        rows.append([to_rgb(_native(one)) for one in (given, drawn[0], picture)])
+    return sheet(rows, columns=["given", "drawn", "real"], cell=patches[0].picture.shape[-1])

@@ -1,46 +1,69 @@
-"""The prior: an inpainter taught by drawings, from which a product's own starts instead of from noise."""
+"""The priors: networks taught by drawings, from which a product's own start instead of from noise."""
 
-from collections.abc import Sequence
 from pathlib import Path
 
 import defectgen
 from defectgen.diffusion.denoise import Backbone, Denoiser, Parametrization
 from defectgen.errors import UserError
 from defectgen.learn.checkpoint import CONFIG, describe, load_checkpoint
-from defectgen.nn.unet import UNet
+from defectgen.nn.inherit import Inheriting
+from defectgen.spec import DataSpec
 
-SHIPPED = Path(defectgen.__file__).parent / "prior" / "inpaint64"
+_FOLDER = Path(defectgen.__file__).parent / "prior"
+SHIPPED = {"train.inpaint": _FOLDER / "inpaint64", "train.upsample": _FOLDER / "upsample256"}  # by block
 
 
-def started(network: Backbone, parametrization: Parametrization, folder: Path, classes: Sequence[str]) -> Denoiser:
-    """A denoiser of these classes with the weights of the checkpoint in `folder`.
-
-    A class starts as that of its name; where the checkpoint has none, as "defect", or else as "not told". The
-    denoiser keeps the prior's sigma_data, which its weights are scaled by.
+def first_weights(
+    network: Backbone, parametrization: Parametrization, spec: DataSpec, init_from: str | Path, block: str
+) -> Denoiser:
+    """A denoiser to train on the spec's data: from nothing ("none"), the block's shipped prior ("prior") or a folder.
 
     Raises:
-        UserError: the folder is no checkpoint, or one of another network, parametrisation or for colour only.
+        UserError: as `started`.
+    """
+    if init_from == "none":
+        return Denoiser(network, parametrization, spec.sigma_data)
+    folder = SHIPPED[block] if init_from == "prior" else Path(init_from)
+    return started(network, parametrization, spec, folder, block)
+
+
+def started(network: Backbone, parametrization: Parametrization, spec: DataSpec, folder: Path, block: str) -> Denoiser:
+    """A denoiser with the weights of the checkpoint in `folder`, for the spec's classes.
+
+    A class starts as that of its name; where the checkpoint has none, as "defect", or else as "not told". The
+    denoiser keeps the prior's sigma_data, which its weights are scaled by. `block` is that of the YAML, for the user.
+
+    Raises:
+        UserError: the folder is no checkpoint, or one of another network, parametrisation or task, or knows no colour.
     """
     if not (folder / CONFIG).is_file():
         raise UserError(
-            f"train.inpaint.init_from: {folder} holds no checkpoint; give prior, none, or the folder `checkpoint` that "
-            "a training has written"
+            f"{block}.init_from: {folder} holds no checkpoint; give prior, none, or the folder `checkpoint` that a "
+            "training has written"
         )
     prior = load_checkpoint(folder)
     theirs = prior.denoiser.network
+    if prior.spec.upsampled != spec.upsampled:
+        raise UserError(
+            f"{block}.init_from: {folder} is of {_task(prior.spec)}, not of {_task(spec)}; start with init_from: none"
+        )
     for part, taught in ((network, theirs), (parametrization, prior.denoiser.parametrization)):
         if describe(part) != describe(taught):
             raise UserError(
-                f"train.inpaint.init_from: {folder} is a prior of {_named(taught)}, not {_named(part)}; use the same, "
+                f"{block}.init_from: {folder} is a prior of {_named(taught)}, not {_named(part)}; use the same, "
                 "or start with init_from: none"
             )
-    assert isinstance(network, UNet) and isinstance(theirs, UNet)
-    if theirs.channels < network.channels:
-        raise UserError(f"train.inpaint.init_from: {folder} is a prior for grey pictures; start with init_from: none")
+    if prior.spec.channels < spec.channels:
+        raise UserError(f"{block}.init_from: {folder} is a prior for grey pictures; start with init_from: none")
+    assert isinstance(network, Inheriting) and isinstance(theirs, Inheriting)
     named = {name: number for number, name in enumerate(prior.spec.classes)}
     other = named.get("defect", len(named))
-    network.inherit(theirs, [named.get(name, other) for name in classes])
+    network.inherit(theirs, [named.get(name, other) for name in spec.classes])
     return Denoiser(network, parametrization, prior.denoiser.sigma_data)
+
+
+def _task(spec: DataSpec) -> str:
+    return "an upsampler" if spec.upsampled else "an inpainter"
 
 
 def _named(part: object) -> str:

@@ -65,21 +65,41 @@ class SelfAttention(nn.Module):
         return x + self.projection(mixed.transpose(-1, -2).reshape(batch, channels, height, width))
 
 
+class Entry(nn.Conv2d):
+    """The pixels of a patch_size x patch_size square become channels, then a convolution."""
+
+    def __init__(self, channels_in: int, channels_out: int, patch_size: int) -> None:
+        super().__init__(channels_in * patch_size**2, channels_out, 3, padding=1)
+        self.patch_size = patch_size
+
+    def forward(self, x: Tensor) -> Tensor:
+        """x (B, channels_in, H, W) to (B, channels_out, H / patch_size, W / patch_size)."""
+        return super().forward(functional.pixel_unshuffle(x, self.patch_size))
+
+
+class Exit(nn.Sequential):
+    """A convolution, then channels become the pixels of a square again; starts by answering 0."""
+
+    def __init__(self, channels_in: int, channels_out: int, patch_size: int) -> None:
+        last = nn.Conv2d(channels_in, channels_out * patch_size**2, 3, padding=1)
+        super().__init__(norm(channels_in), nn.SiLU(), zeroed(last), nn.PixelShuffle(patch_size))
+
+
 class Downsample(nn.Conv2d):
     """Half the resolution by a strided convolution."""
 
-    def __init__(self, channels: int) -> None:
-        super().__init__(channels, channels, 3, stride=2, padding=1)
+    def __init__(self, channels_in: int, channels_out: int) -> None:
+        super().__init__(channels_in, channels_out, 3, stride=2, padding=1)
 
 
 class Upsample(nn.Conv2d):
     """Twice the resolution: nearest neighbour, then a convolution."""
 
-    def __init__(self, channels: int) -> None:
-        super().__init__(channels, channels, 3, padding=1)
+    def __init__(self, channels_in: int, channels_out: int) -> None:
+        super().__init__(channels_in, channels_out, 3, padding=1)
 
     def forward(self, x: Tensor) -> Tensor:
-        """x (B, C, H, W) to (B, C, 2 H, 2 W)."""
+        """x (B, channels_in, H, W) to (B, channels_out, 2 H, 2 W)."""
         return super().forward(functional.interpolate(x, scale_factor=2.0, mode="nearest"))
 
 

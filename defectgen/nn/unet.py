@@ -1,19 +1,16 @@
 """UNet: the plain backbone (Ho et al. 2020, with the adaptive norm of Dhariwal & Nichol 2021)."""
 
-from collections.abc import Sequence
-
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
 from defectgen.condition import Condition
-from defectgen.diffusion.denoise import Backbone
 from defectgen.nn.embed import LabelEmbedder, LevelEmbedder
-from defectgen.nn.layers import Downsample, ResidualBlock, SelfAttention, Upsample, norm, zeroed
+from defectgen.nn.inherit import Inheriting
+from defectgen.nn.layers import Downsample, Entry, Exit, ResidualBlock, SelfAttention, Upsample
 from defectgen.spec import DataSpec
 
 
-class UNet(Backbone):
+class UNet(Inheriting):
     """Residual blocks down and up with skip connections, attention where the feature map is small.
 
     The context embedder is the first convolution: picture, surroundings and region enter as channels.
@@ -42,7 +39,8 @@ class UNet(Backbone):
         self.attention, self.patch_size, self.channels = attention, patch_size, spec.channels
         size = 4 * width
         self.level, self.label = LevelEmbedder(width, size), LabelEmbedder(spec, size)
-        self.entry = nn.Conv2d((spec.channels + spec.context + 1) * patch_size**2, width, 3, padding=1)
+        self.augmentation = LevelEmbedder(width, size) if spec.upsampled else None
+        self.entry = Entry(spec.channels + spec.context + 1, width, patch_size)
         self.down, self.up = nn.ModuleList(), nn.ModuleList()
         channels, skips = width, [width]
         for depth, multiplier in enumerate(multipliers):
@@ -52,7 +50,7 @@ class UNet(Backbone):
                 channels = width * multiplier
                 skips.append(channels)
             if depth + 1 < len(multipliers):
-                self.down.append(_Resize(Downsample(channels)))
+                self.down.append(_Resize(Downsample(channels, channels)))
                 skips.append(channels)
         self.middle = _Stage(channels, channels, size, attend=True)
         for depth, multiplier in reversed(list(enumerate(multipliers))):
@@ -61,36 +59,12 @@ class UNet(Backbone):
                 self.up.append(_Stage(channels + skips.pop(), width * multiplier, size, attend))
                 channels = width * multiplier
             if depth:
-                self.up.append(_Resize(Upsample(channels)))
-        last = nn.Conv2d(channels, spec.channels * patch_size**2, 3, padding=1)
-        self.exit = nn.Sequential(norm(channels), nn.SiLU(), zeroed(last))
-
-    @torch.no_grad()
-    def inherit(self, prior: "UNet", numbers: Sequence[int]) -> None:
-        """Start with the weights of a prior of the same arguments; a grey network with a colour prior's too.
-
-        The grey network then answers what the colour one would of the picture repeated in its three channels, averaged
-        over them. Class i starts as the prior's class `numbers[i]`.
-        """
-        weights = prior.state_dict()
-        if self.channels < prior.channels:
-            weights["entry.weight"] = self._grey_entry(weights["entry.weight"], prior.channels)
-            for name in ("exit.2.weight", "exit.2.bias"):
-                weights[name] = weights[name].unflatten(0, (prior.channels, -1)).mean(0)
-        own = {name: value for name, value in weights.items() if not name.startswith("label.")}
-        self.load_state_dict(own | {f"label.{name}": value for name, value in self.label.state_dict().items()})
-        self.label.inherit(prior.label, numbers)
-
-    def _grey_entry(self, weight: Tensor, channels: int) -> Tensor:
-        """The first convolution's: what it sees in every colour it now sees once, so its weights are added."""
-        picture, context, region = weight.unflatten(1, (-1, self.patch_size**2)).split([channels, channels, 1], dim=1)
-        seen = [part.sum(dim=1, keepdim=True) for part in (picture, context)]
-        return torch.cat([*seen, region], dim=1).flatten(1, 2)
+                self.up.append(_Resize(Upsample(channels, channels)))
+        self.exit = Exit(channels, spec.channels, patch_size)
 
     def forward(self, x: Tensor, level: Tensor, cond: Condition) -> Tensor:
-        embedding = functional.silu(self.level(level) + self.label(cond))
-        seen = torch.cat([x, cond.context, cond.region], dim=1)
-        hidden = self.entry(functional.pixel_unshuffle(seen, self.patch_size))
+        embedding = self.embedding(level, cond)
+        hidden = self.entry(torch.cat([x, cond.context, cond.region], dim=1))
         skips = [hidden]
         for stage in self.down:
             hidden = stage(hidden, embedding)
@@ -100,7 +74,8 @@ class UNet(Backbone):
             if isinstance(stage, _Stage):
                 hidden = torch.cat([hidden, skips.pop()], dim=1)
             hidden = stage(hidden, embedding)
-        return functional.pixel_shuffle(self.exit(hidden), self.patch_size)
+        answer: Tensor = self.exit(hidden)
+        return answer
 
 
 class _Stage(nn.Module):

@@ -15,6 +15,7 @@ from defectgen.errors import UserError
 from defectgen.learn.callbacks import read_curves
 from defectgen.page.run import Run
 
+NETWORKS = {"inpaint": "inpainter", "upsample": "upsampler", "critic": "critic"}  # by the step that trains them
 PACKAGES = ("torch", "numpy", "opencv-python")
 
 
@@ -49,11 +50,11 @@ def stages(run: Run) -> list[Stage]:
 
 
 def speeds(run: Run) -> list[Speed]:
-    """Patches per second of both trainings and of drawing, from start to end of each."""
+    """Patches per second of the trainings and of drawing, from start to end of each."""
     attempts = len(run.drawn.manifest.instances)
-    drawing = Speed("drawing, network only", attempts, seconds_by_kind(run)["sampling"])
-    trainings = [_training(run.folders["inpaint"], "training the inpainter")]
-    trainings.append(_training(run.folders["critic"], "training the critic"))
+    spent = seconds_by_kind(run)
+    drawing = Speed("drawing, networks only", attempts, spent["sampling"] + spent.get("upsampling", 0.0))
+    trainings = [_training(run.folders[key], f"training the {network}") for key, network in NETWORKS.items()]
     return [speed for speed in (*trainings, drawing) if speed.seconds and speed.patches]
 
 

@@ -12,10 +12,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from defectgen.attempt import REACH
 from defectgen.imaging.files import Mask, to_float
 from defectgen.imaging.read import read_image, read_mask
-from defectgen.imaging.region import grow
+from defectgen.imaging.region import REACH, grow
 from defectgen.imaging.sheet import Rgb
 from defectgen.imaging.square import Square, shrink_mask
 from defectgen.manifest import make_seed

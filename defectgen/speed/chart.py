@@ -7,7 +7,7 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from defectgen.speed.page import SAMPLING_WANTED, TRAINING_WANTED
+from defectgen.speed.page import LARGE, SAMPLING_WANTED, SMALL, TRAINING_WANTED
 from defectgen.speed.results import Results
 from defectgen.speed.stopwatch import Timed
 
@@ -16,7 +16,7 @@ INK, GRID, OURS, THEIRS, WANTED = "#46525e", "#e4e9ee", "#1f6f8b", "#9fb6c6", "#
 
 def draw_chart(results: Results) -> bytes:
     """A PNG."""
-    figure = Figure(figsize=(11, 7.5), layout="constrained")
+    figure = Figure(figsize=(11, 8.5), layout="constrained")
     FigureCanvasAgg(figure)
     grid = figure.add_gridspec(2, 2)
     _shares(figure.add_subplot(grid[0, :]), results)
@@ -38,8 +38,10 @@ def _shares(axes: Axes, results: Results) -> None:
         "training, without loading": (results.ours.training.figure, TRAINING_WANTED),
         "training, with loading": (results.loaded, None),
         "denoising": (results.ours.denoising.figure, None),
-        "sampling": (results.steps["sampling"], SAMPLING_WANTED),
-        "one sample in all": (results.whole, None),
+        "sampling": (results.small.steps["sampling"], SAMPLING_WANTED),
+        f"{SMALL} in all": (results.small.whole, None),
+        "upsampling": (results.large.steps["upsampling"], None),
+        f"{LARGE} in all": (results.large.whole, None),
     }
     shares = [100 * figure.share(results.rate) for figure, _ in bars.values()]
     _bars(axes, list(bars), shares, [f"{share:.0f}%" for share in shares], [OURS] * len(bars))

@@ -1,33 +1,41 @@
-"""Drawing as `generate` does it: the network alone, and a sample step by step."""
+"""Drawing as `generate` does it: the network alone, and a sample step by step, small or large."""
 
 import time
 from collections import defaultdict
+from collections.abc import Mapping
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
-from defectgen.attempt import Attempts
+from defectgen.attempt import HIGH, LARGEST_LOW, Attempts, Lineage
+from defectgen.diffusion.denoise import Denoiser
+from defectgen.diffusion.noise import Schedule
 from defectgen.imaging.label import Noise
-from defectgen.learn.checkpoint import CHECKPOINT, Checkpoint, load_checkpoint, save_checkpoint
+from defectgen.learn.cascade import Cascade
+from defectgen.learn.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from defectgen.learn.inpaint import Inpainter
 from defectgen.learn.module import inpainting
 from defectgen.learn.precision import Precision
+from defectgen.learn.upsample import Upsampler
 from defectgen.manifest import Manifest
+from defectgen.quality.gates import Drawn, Gate
 from defectgen.select import select
 from defectgen.source import PLAN, Source
 from defectgen.spec import DataSpec
-from defectgen.speed.recipe import Folders, Recipe
+from defectgen.speed.recipe import LARGE, Folders, Recipe
+from defectgen.speed.results import Sample
 from defectgen.speed.stopwatch import Contender, Figure, Timed, count_flops, noise
 
-TRAINED = Noise(low=0.1, high=0.2)  # what repainting clean surface changes once a network is trained, about
+ANYTHING = Noise(low=0, high=0)  # every change is a defect: what an untrained network draws must not count as empty
 
 
-def stored(recipe: Recipe, folders: Folders, precision: Precision) -> Checkpoint:
-    """A checkpoint written and read back, as `generate` gets it."""
-    spec, folder = DataSpec.load(folders.patch), folders.out / CHECKPOINT
-    save_checkpoint(folder, recipe.denoiser(spec), recipe.schedule, spec, precision, "untrained")
+def stored(folder: Path, denoiser: Denoiser, schedule: Schedule, spec: DataSpec, precision: Precision) -> Checkpoint:
+    """An untrained checkpoint written and read back, as `generate` gets it."""
+    save_checkpoint(folder, denoiser, schedule, spec, precision, "untrained")
     return load_checkpoint(folder)
 
 
@@ -48,49 +56,89 @@ def denoising(checkpoint: Checkpoint, batch: int) -> Timed:
     return Timed(call, batch, count_flops(call) / batch)
 
 
-class Drawing(Contender):
-    """Draws the first defects of the plan, one network batch; a unit is one attempt.
+def drawings(
+    recipe: Recipe, folders: Folders, checkpoint: Checkpoint, upsampler: Upsampler
+) -> tuple["Drawing", "Drawing"]:
+    """The plan's first small defects, a network batch of them; and large ones: their square is a whole demo picture."""
+    rows, source = pd.read_parquet(folders.plan / PLAN), Source(Manifest.load(folders.ingest))
+    spec, gates = checkpoint.spec, [Scored(gate) for gate in recipe.gates]
+    levels = recipe.schedule.trajectory(recipe.steps)
+    inpainter = Inpainter(
+        checkpoint.denoiser, levels, len(spec.classes), recipe.solver, recipe.guides, checkpoint.precision
+    )
 
-    steps: preparing (pictures read, shapes and regions made), those that `Attempts` times, and select. What gates
-    reject is selected all the same: how often an untrained network happens to pass them should not matter.
+    def drawing(name: str, upsampler: Upsampler | None, rows: pd.DataFrame, flops: Mapping[str, int]) -> Drawing:
+        cascade = Cascade(inpainter, upsampler)
+        return Drawing(
+            Attempts(folders.out / name, source, cascade, spec, Lineage("untrained"), gates, rows), rows, flops
+        )
+
+    sampling = {"sampling": _flops_of_sampling(inpainter, spec)}
+    small = rows[rows["side"] <= LARGEST_LOW].head(recipe.drawn)
+    large = rows.head(LARGE).assign(x=0, y=0, side=HIGH, batch=LARGE)
+    return (
+        drawing("small", None, small, sampling),
+        drawing("large", upsampler, large, sampling | {"upsampling": _flops_of_upsampling(upsampler, spec)}),
+    )
+
+
+class Scored(Gate):
+    """Scores as a gate does and lets everything pass: how untrained networks draw should not decide what is done."""
+
+    reason = "never"
+
+    def __init__(self, gate: Gate) -> None:
+        self.gate, self.reason = gate, gate.reason
+
+    def score(self, drawn: Drawn) -> float:
+        return self.gate.score(drawn)
+
+    def passes(self, score: float) -> bool:
+        return True
+
+
+class Drawing(Contender):
+    """Draws some plan rows together; a unit is one attempt.
+
+    The sample's steps are preparing (pictures read, shapes and regions made), those that `Attempts` times, and select.
+    `flops` are those in a unit of the steps that have any.
     """
 
-    def __init__(self, recipe: Recipe, folders: Folders, checkpoint: Checkpoint) -> None:
-        self.out, self.source = folders.out, Source(Manifest.load(folders.ingest))
-        self.rows = pd.read_parquet(folders.plan / PLAN).head(recipe.drawn)
-        inpainter = Inpainter(
-            checkpoint.denoiser,
-            recipe.schedule.trajectory(recipe.steps),
-            len(checkpoint.spec.classes),
-            recipe.solver,
-            recipe.guides,
-            checkpoint.precision,
-        )
-        self.attempts = Attempts(self.out, self.source, inpainter, checkpoint, recipe.gates, self.rows)
-        self.attempts.noise = TRAINED  # in that of an untrained network its own defects would drown
-        flops = _flops_of_a_sample(inpainter, checkpoint.spec)
-        self.whole = Figure(flops)
-        self.steps: dict[str, Figure] = defaultdict(lambda: Figure(0), preparing=Figure(0), sampling=Figure(flops))
+    def __init__(self, attempts: Attempts, rows: pd.DataFrame, flops: Mapping[str, int]) -> None:
+        self.attempts, self.rows = attempts, rows
+        self.attempts.noise = ANYTHING
+        counted = {step: Figure(each) for step, each in flops.items()}
+        self.steps: dict[str, Figure] = defaultdict(lambda: Figure(0), {"preparing": Figure(0)} | counted)
+        self.sample = Sample(self.steps, Figure(sum(flops.values())))
 
     def go(self) -> None:
         start = time.perf_counter()
         attempts = self.attempts.draw(self.rows)
         drawn = time.perf_counter()
         steps = attempts.filter(like="seconds_")
-        seen = attempts[attempts["reason"] != "empty"].drop(columns=steps)
-        select(self.out, self.source, self.rows, seen.assign(status="accepted"))
+        select(self.attempts.out, self.attempts.source, self.rows, attempts.drop(columns=steps))
         selected = time.perf_counter()
         seconds = {str(name).removeprefix("seconds_"): float(total) for name, total in steps.sum().items()}
         seconds = {"preparing": drawn - start - sum(seconds.values())} | seconds | {"select": selected - drawn}
         for step, spent in seconds.items():
             self.steps[step].seconds.append(spent / len(self.rows))
-        self.whole.seconds.append((selected - start) / len(self.rows))
+        self.sample.whole.seconds.append((selected - start) / len(self.rows))
 
     def forget(self) -> None:
-        for figure in (self.whole, *self.steps.values()):
+        for figure in (self.sample.whole, *self.steps.values()):
             figure.seconds.clear()
 
 
-def _flops_of_a_sample(inpainter: Inpainter, spec: DataSpec) -> int:
-    patch, region = np.zeros((1, spec.channels, spec.size, spec.size), np.float32), np.ones((1, spec.size, spec.size))
-    return count_flops(lambda: inpainter(patch, region.astype(bool), [1], [0]))
+def _flops_of_sampling(inpainter: Inpainter, spec: DataSpec) -> int:
+    patch, region = _nothing(spec.channels, spec.size), np.ones((1, spec.size, spec.size), bool)
+    return count_flops(lambda: inpainter(patch, region, [1], [0]))
+
+
+def _flops_of_upsampling(upsampler: Upsampler, spec: DataSpec) -> int:
+    clean, low = _nothing(spec.channels, HIGH), _nothing(spec.channels, spec.size)
+    region = np.ones((1, HIGH, HIGH), bool)
+    return count_flops(lambda: upsampler(clean, region, low, [1], [0]))
+
+
+def _nothing(channels: int, side: int) -> NDArray[np.float32]:
+    return np.zeros((1, channels, side, side), np.float32)

@@ -3,12 +3,15 @@
 from collections.abc import Sequence
 from datetime import date
 
+from defectgen.attempt import HIGH, LARGEST_LOW
 from defectgen.markdown import tabulated
 from defectgen.speed.machine import matrix_rate
-from defectgen.speed.results import Results
+from defectgen.speed.results import Results, Sample
 from defectgen.speed.stopwatch import ROUNDS, Figure
 
 SAMPLING_WANTED, TRAINING_WANTED = 0.6, 0.4  # shares of the floor
+SMALL_WANTED, LARGE_WANTED = 0.4, 2.0  # seconds of a sample
+SMALL, LARGE = "one 64 px sample", f"one {HIGH} px sample"
 PAGE = """# How fast this machine trains and draws
 
 {summary}
@@ -28,8 +31,10 @@ of all calls.
 
 {figures}
 
-A denoising is one patch going once through the network. Preparing is reading pictures and making shapes and regions,
-select assembles the synthetic pictures; they, compositing, gates and writing multiply no matrices.
+A denoising is one patch going once through the network. A sample is one attempt at a defect: at 64 px where it lies in
+a square of at most {low} native pixels a side; a larger one is drawn at 64 px and then given its detail at {high} px,
+which is upsampling. Preparing is reading pictures and making shapes and regions, select assembles the synthetic
+pictures; they, compositing, gates and writing multiply no matrices.
 """
 BESIDE = """
 ## Beside diffusers
@@ -59,6 +64,8 @@ def write_page(results: Results) -> str:
         rate=_rate(results, results.fastest),
         rounds=ROUNDS,
         figures=figures_table(results),
+        low=LARGEST_LOW,
+        high=HIGH,
     )
     if results.rivals:
         tables = [networks_table(results, figures) for figures in (_denoising(results), _training(results))]
@@ -69,12 +76,14 @@ def write_page(results: Results) -> str:
 def summary(results: Results) -> str:
     """What the benchmark is for, in a few sentences."""
     rates = " and ".join(_rate(results, name) for name in results.products)
-    sampling = results.steps["sampling"].share(results.rate)
+    sampling = results.small.steps["sampling"].share(results.rate)
     training = results.ours.training.figure.share(results.rate)
     sentences = [
         f"Matrix products run at {rates}; the floor is taken at the faster, {results.fastest}.",
         f"Sampling reaches **{sampling:.0%}** of it (wanted: {SAMPLING_WANTED:.0%}), "
         f"training without loading **{training:.0%}** (wanted: {TRAINING_WANTED:.0%}).",
+        f"In all, {SMALL} takes **{_digits(results.small.whole.median)} s** (wanted: at most {SMALL_WANTED:g} s), "
+        f"{LARGE} **{_digits(results.large.whole.median)} s** (wanted: at most {LARGE_WANTED:g} s).",
     ]
     if results.rivals:
         sentences += [
@@ -98,11 +107,14 @@ def figures_table(results: Results) -> str:
         "training, with loading": results.loaded,
         "denoising": results.ours.denoising.figure,
     }
-    samples = {f"one sample: {step}": figure for step, figure in results.steps.items()}
-    samples["one sample in all"] = results.whole
+    samples = _sample_figures(SMALL, results.small) | _sample_figures(LARGE, results.large)
     rows = [[name, *_per_second(figure, results.rate)] for name, figure in patches.items()]
     rows += [[name, *_seconds(figure, results.rate)] for name, figure in samples.items()]
     return tabulated(["figure", "measured", "middle half of the calls", "GFLOP", "floor", "share of the floor"], rows)
+
+
+def _sample_figures(name: str, sample: Sample) -> dict[str, Figure]:
+    return {f"{name}: {step}": figure for step, figure in sample.steps.items()} | {f"{name} in all": sample.whole}
 
 
 def networks_table(results: Results, figures: Sequence[Figure]) -> str:

@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from defectgen.diffusion.denoise import Denoiser, Parametrization, Weighting
+from defectgen.diffusion.denoise import Backbone, Denoiser, Parametrization, Weighting
 from defectgen.diffusion.guide import Guide
 from defectgen.diffusion.noise import Schedule
 from defectgen.diffusion.solve import Solver
@@ -13,12 +13,31 @@ from defectgen.nn.unet import UNet
 from defectgen.quality.gates import Gate
 from defectgen.spec import DataSpec
 
+LARGE = 2  # large defects drawn together: so few, for each takes as long as many small ones
+
+
+@dataclass(frozen=True)
+class Detail:
+    """What gives large defects their detail: settings under the names they have in train.upsample.
+
+    steps: upsampling_steps of generate.
+    """
+
+    network: Callable[[DataSpec], Backbone]
+    schedule: Schedule
+    parametrization: Parametrization
+    steps: int
+
+    def denoiser(self, spec: DataSpec) -> Denoiser:
+        """An untrained one."""
+        return Denoiser(self.network(spec), self.parametrization, spec.sigma_data)
+
 
 @dataclass(frozen=True)
 class Recipe:
     """Settings under the names they have in the stages.
 
-    batch: patches in a training step; drawn: defects drawn together.
+    batch: patches in a training step; drawn: defects drawn together; detail: of those that are large.
     """
 
     network: Callable[[DataSpec], UNet]
@@ -34,6 +53,7 @@ class Recipe:
     guides: Sequence[Guide]
     gates: Sequence[Gate]
     drawn: int
+    detail: Detail
 
     @property
     def passed(self) -> int:
@@ -43,7 +63,8 @@ class Recipe:
     def describe(self, precision: Precision) -> str:
         """What a reader must know to compare figures."""
         drawing = f"{self.drawn} defects at once in {self.steps} steps, {self.passed} patches in a network call"
-        return f"{precision}; {self.batch} patches in a training step; {drawing}"
+        detail = f"{LARGE} large ones at once, their detail in {self.detail.steps} steps"
+        return f"{precision}; {self.batch} patches in a training step; {drawing}; {detail}"
 
     def denoiser(self, spec: DataSpec) -> Denoiser:
         """An untrained one: how fast a network is does not depend on what it has learned."""

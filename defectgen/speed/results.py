@@ -18,12 +18,20 @@ class Network:
 
 
 @dataclass(frozen=True)
+class Sample:
+    """One attempt at a defect: its steps by name, and all of it."""
+
+    steps: Mapping[str, Figure]
+    whole: Figure
+
+
+@dataclass(frozen=True)
 class Results:
     """Everything measured, for the page and the chart.
 
     command: what was run. machine: facts by name. products: the fastest matrix product in each type. ours: this
-    product's network. loaded: its training with loading. steps: of a sample. whole: a sample. rivals: other networks.
-    notes: what is missing, and why.
+    product's network. loaded: its training with loading. small: a sample drawn at 64 px. large: one that was then given
+    its detail. rivals: other networks. notes: what is missing, and why.
     """
 
     command: str
@@ -31,8 +39,8 @@ class Results:
     products: Mapping[str, Timed]
     ours: Network
     loaded: Figure
-    steps: Mapping[str, Figure]
-    whole: Figure
+    small: Sample
+    large: Sample
     rivals: Sequence[Network]
     notes: Sequence[str]
 

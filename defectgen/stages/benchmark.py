@@ -4,6 +4,7 @@ import inspect
 import io
 from collections.abc import Callable
 from contextlib import redirect_stdout
+from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -12,24 +13,27 @@ import torch
 from jsonargparse.typing import PositiveFloat
 
 from defectgen.imaging.files import write_atomic
+from defectgen.learn.checkpoint import CHECKPOINT
 from defectgen.learn.fit import ACCELERATORS
-from defectgen.learn.precision import fastest_precision
+from defectgen.learn.precision import Precision, fastest_precision
+from defectgen.learn.upsample import Upsampler
 from defectgen.spec import DataSpec
 from defectgen.speed.chart import draw_chart
-from defectgen.speed.drawing import Drawing, denoising, stored
+from defectgen.speed.drawing import denoising, drawings, stored
 from defectgen.speed.machine import describe_machine, matrix_product
 from defectgen.speed.page import figures_table, summary, write_page
-from defectgen.speed.recipe import Folders, Recipe
+from defectgen.speed.recipe import Detail, Folders, Recipe
 from defectgen.speed.results import Network, Results
 from defectgen.speed.rival import rivals
 from defectgen.speed.stopwatch import interleave
 from defectgen.speed.training import training
 from defectgen.stages.draw import draw
-from defectgen.stages.generate import generate
+from defectgen.stages.generate import generate, upsampler_of
 from defectgen.stages.ingest import ingest
 from defectgen.stages.patch import patch
 from defectgen.stages.plan import plan
 from defectgen.stages.train import train
+from defectgen.stages.upsample import train_upsampler
 
 
 def benchmark(*, out: Path = Path("data/benchmark"), seconds: PositiveFloat = 8.0) -> int:
@@ -37,7 +41,7 @@ def benchmark(*, out: Path = Path("data/benchmark"), seconds: PositiveFloat = 8.
 
     Args:
         out: folder benchmark.md and benchmark.png are written to.
-        seconds: how long each figure is measured; 8 makes about five minutes on two cores.
+        seconds: how long each figure is measured; 8 makes about six minutes on two cores.
     """
     out.mkdir(parents=True, exist_ok=True)  # not known to be impossible only after minutes
     machine = describe_machine()
@@ -55,7 +59,8 @@ def benchmark(*, out: Path = Path("data/benchmark"), seconds: PositiveFloat = 8.
 
 def defaults() -> Recipe:
     """The settings that the stages take where nobody says otherwise."""
-    trained, planned, generated = (_defaults(stage) for stage in (train, plan, generate))
+    stages = train, train_upsampler, plan, generate
+    trained, detailed, planned, generated = (_defaults(stage) for stage in stages)
     return Recipe(
         network=trained["network"],
         schedule=trained["schedule"],
@@ -70,6 +75,12 @@ def defaults() -> Recipe:
         guides=generated["guides"],
         gates=generated["gates"],
         drawn=planned["batch"],
+        detail=Detail(
+            network=detailed["network"],
+            schedule=detailed["schedule"],
+            parametrization=detailed["parametrization"],
+            steps=generated["upsampling_steps"],
+        ),
     )
 
 
@@ -95,15 +106,23 @@ def measure(command: str, machine: dict[str, str], recipe: Recipe, folders: Fold
     spec, precision = DataSpec.load(folders.patch), fastest_precision()
     products = {"fp32": matrix_product(device, torch.float32), "bf16": matrix_product(device, torch.bfloat16)}
     print("benchmark: setting up and counting operations", flush=True)
-    checkpoint = stored(recipe, folders, precision)
+    folder = folders.out / CHECKPOINT
+    checkpoint = stored(folder, recipe.denoiser(spec), recipe.schedule, spec, precision)
     step, loaded_step = training(recipe, folders, precision, device)
     parameters = sum(parameter.numel() for parameter in checkpoint.denoiser.parameters())
     ours = Network("defectgen", parameters, denoising(checkpoint, recipe.passed), step)
-    drawing = Drawing(recipe, folders, checkpoint)
+    small, large = drawings(recipe, folders, checkpoint, untrained_upsampler(recipe, folders, spec, precision))
     others, notes = rivals(recipe, spec, precision, device)
     networks = [contender for network in (ours, *others) for contender in (network.denoising, network.training)]
-    contenders = [*products.values(), *networks, loaded_step, drawing]
+    contenders = [*products.values(), *networks, loaded_step, small, large]
     print(f"benchmark: {len(contenders)} contenders take turns, {seconds:g} s each", flush=True)
     interleave(contenders, seconds)
     facts = machine | {"settings": recipe.describe(precision)}
-    return Results(command, facts, products, ours, loaded_step.figure, drawing.steps, drawing.whole, others, notes)
+    return Results(command, facts, products, ours, loaded_step.figure, small.sample, large.sample, others, notes)
+
+
+def untrained_upsampler(recipe: Recipe, folders: Folders, spec: DataSpec, precision: Precision) -> Upsampler:
+    """As `generate` gets it, untrained."""
+    above, detail = replace(spec, upsampled=True), recipe.detail
+    checkpoint = stored(folders.out / "upsampler", detail.denoiser(above), detail.schedule, above, precision)
+    return upsampler_of(checkpoint, recipe.solver, detail.steps)

@@ -12,15 +12,17 @@ from torch import Tensor
 from tqdm import tqdm
 
 from defectgen import tracking
-from defectgen.attempt import Attempts
+from defectgen.attempt import LARGEST_LOW, Attempts, Lineage
 from defectgen.diffusion.guide import ClassifierFree, Clip, Guide
 from defectgen.diffusion.noise import Schedule
 from defectgen.diffusion.sample import resampling
 from defectgen.diffusion.solve import DDPM, Solver
 from defectgen.errors import UserError
 from defectgen.imaging.files import write_atomic
-from defectgen.learn.checkpoint import CHECKPOINT, load_checkpoint
+from defectgen.learn.cascade import Cascade
+from defectgen.learn.checkpoint import CHECKPOINT, Checkpoint, load_checkpoint
 from defectgen.learn.inpaint import Inpainter
+from defectgen.learn.upsample import Upsampler
 from defectgen.manifest import Manifest, write_table
 from defectgen.outputs import Stopwatch
 from defectgen.quality.gates import Filled, Gate, Spilled
@@ -33,6 +35,7 @@ def generate(
     out: Path,
     ingest: Path,
     inpaint: Path,
+    upsample: Path,
     plan: Path,
     *,
     solver: Solver = DDPM(),  # noqa: B008 - stateless
@@ -41,6 +44,7 @@ def generate(
     jump: PositiveInt = 10,
     repeats: PositiveInt = 1,
     guides: Sequence[Guide] = (ClassifierFree(1.5), Clip()),
+    upsampling_steps: PositiveInt = 12,
     gates: Sequence[Gate] = (Filled(), Spilled()),
 ) -> str:
     """Draw the data set; shards that are done are not drawn again.
@@ -49,13 +53,15 @@ def generate(
         out: folder of the synthetic manifest.
         ingest: folder of the real pictures.
         inpaint: folder of the trained inpainter.
+        upsample: folder of the trained upsampler; empty where no defect is large.
         plan: folder of the plan.
-        solver: how a step from one noise level to the next is made.
-        steps: noise levels walked.
-        schedule: where those levels lie, cut to those the inpainter was trained on; without one, as in training.
+        solver: how a step from one noise level to the next is made, by both networks.
+        steps: noise levels that the inpainter walks.
+        schedule: where those levels lie, cut to those it was trained on; without one, as in training.
         jump: steps of a block that is walked again where repeats is above 1.
         repeats: times every block is walked (RePaint); 1 walks straight down. Above 1 take a stochastic solver.
-        guides: what is wrapped around the denoiser, innermost first.
+        guides: what is wrapped around the inpainter's denoiser, innermost first.
+        upsampling_steps: noise levels walked to give a large defect its detail.
         gates: what an attempt must pass.
     """
     rows, source = pd.read_parquet(plan / PLAN), Source(Manifest.load(ingest))
@@ -63,7 +69,16 @@ def generate(
     trajectory = _trajectory(schedule, checkpoint.schedule, steps, jump, repeats)
     dropped = len(checkpoint.spec.classes)
     inpainter = Inpainter(checkpoint.denoiser, trajectory, dropped, solver, guides, checkpoint.precision)
-    attempts = Attempts(out, source, inpainter, checkpoint, gates, rows)
+    lineage = Lineage(checkpoint.digest[:16])
+    upsampler = None
+    if (upsample / CHECKPOINT).is_dir():
+        detail = load_checkpoint(upsample / CHECKPOINT)
+        upsampler = upsampler_of(detail, solver, upsampling_steps)
+        lineage = Lineage(checkpoint.digest[:16], detail.digest[:16])
+    elif large := int((rows["side"] > LARGEST_LOW).sum()):
+        print(f"  {large} of {len(rows)} planned defects are larger than {LARGEST_LOW} px and stay as drawn at 64 px:")
+        print("  train.upsample had no large defect to learn detail from")
+    attempts = Attempts(out, source, Cascade(inpainter, upsampler), checkpoint.spec, lineage, gates, rows)
     drawn = _draw(out, rows, attempts)
     start = time.perf_counter()
     seconds = drawn.filter(like="seconds_")
@@ -76,6 +91,12 @@ def generate(
     counts = manifest.accepted()["label"].value_counts().to_dict()
     tracking.log_data_set(f"{ingest.name} synthetic", out, digest, "synthetic", counts)
     return digest
+
+
+def upsampler_of(trained: Checkpoint, solver: Solver, steps: int) -> Upsampler:
+    """What gives large defects their detail, over `steps` of the noise levels it was trained on."""
+    levels = trained.schedule.trajectory(steps)
+    return Upsampler(trained.denoiser, levels, len(trained.spec.classes), solver, [], trained.precision)
 
 
 def _draw(out: Path, rows: pd.DataFrame, attempts: Attempts) -> pd.DataFrame:

@@ -14,7 +14,7 @@ from defectgen import tracking
 from defectgen.formats.card import FILE as CARD
 from defectgen.imaging.files import write_atomic, write_image
 from defectgen.imaging.read import read_image
-from defectgen.imaging.sheet import sheet
+from defectgen.imaging.sheet import Rgb, sheet
 from defectgen.learn.callbacks import read_curves
 from defectgen.learn.checkpoint import CHECKPOINT
 from defectgen.learn.critic import load_critic
@@ -37,6 +37,7 @@ def report(
     ingest: Path,
     patch: Path,
     inpaint: Path,
+    upsample: Path,
     critic: Path,
     plan: Path,
     generate: Path,
@@ -50,14 +51,15 @@ def report(
         ingest: folder of the real pictures.
         patch: folder of the training patches.
         inpaint: folder of the trained inpainter.
+        upsample: folder of the trained upsampler; empty where no defect is large.
         critic: folder of the trained critic.
         plan: folder of the plan.
         generate: folder of the synthetic pictures.
         evaluate: folder of the study whether they help.
         name: product.
     """
-    folders = {"ingest": ingest, "patch": patch, "inpaint": inpaint, "critic": critic, "plan": plan}
-    folders |= {"generate": generate, "evaluate": evaluate}
+    folders = {"ingest": ingest, "patch": patch, "inpaint": inpaint, "upsample": upsample, "critic": critic}
+    folders |= {"plan": plan, "generate": generate, "evaluate": evaluate}
     run = Run.load(name, folders, pd.read_parquet(plan / PLAN))
     counted = funnels(run.plan, run.drawn.manifest.instances, run.labels)
     real = json.loads((critic / CRITIC_METRICS).read_text())["recall"]
@@ -84,8 +86,7 @@ def _facts(
     """What the template fills in."""
     everything = total(counted)
     real_counts = run.real.defects("train")["label"].value_counts().to_dict()
-    inpaint_curves = read_curves(run.folders["inpaint"] / "curves.jsonl")
-    samples = sorted((run.folders["inpaint"] / "samples").glob("*.png"))
+    curves = {network: read_curves(run.folders[key] / "curves.jsonl") for key, network in facts.NETWORKS.items()}
     stages = facts.stages(run)
     return {
         "name": run.name,
@@ -105,10 +106,12 @@ def _facts(
         "columns": sheets.COLUMNS,
         "rejected": sheets.rejected(run),
         "wholes": sheets.wholes(run),
-        "losses": charts.losses(inpaint_curves),
-        "losses_per_level": charts.losses_per_level(inpaint_curves),
-        "critic_losses": charts.losses(read_curves(run.folders["critic"] / "curves.jsonl")),
-        "samples": read_image(samples[-1]) if samples else None,
+        "charts": {
+            **{f"The {network}'s loss": charts.losses(curve) for network, curve in curves.items()},
+            "The inpainter's, held out, by noise level": charts.losses_per_level(curves["inpainter"]),
+        },
+        "painted": _last_sheet(run.folders["inpaint"]),
+        "enlarged": _last_sheet(run.folders["upsample"]),
         "stages": stages,
         "seconds": sum(stage.seconds for stage in stages),
         "seconds_by_kind": facts.seconds_by_kind(run),
@@ -117,6 +120,12 @@ def _facts(
         "seed": facts.seed(run),
         "made": date.today().isoformat(),
     }
+
+
+def _last_sheet(training: Path) -> Rgb | None:
+    """The samples drawn last in a training."""
+    sheets_ = sorted((training / "samples").glob("*.png"))
+    return read_image(sheets_[-1]) if sheets_ else None
 
 
 def _write_sheets(folder: Path, class_sheets: Sequence[sheets.ClassSheet]) -> None:

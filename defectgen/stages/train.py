@@ -10,9 +10,10 @@ import torch
 from jsonargparse.typing import ClosedUnitInterval, NonNegativeInt, PositiveFloat, PositiveInt
 
 from defectgen import tracking
-from defectgen.diffusion.denoise import EDM, Backbone, Denoiser, EDMWeighting, Parametrization, Weighting
+from defectgen.diffusion.denoise import EDM, Backbone, EDMWeighting, Parametrization, Weighting
 from defectgen.diffusion.noise import Karras, Schedule
 from defectgen.learn.callbacks import ExponentialAverage, SampleSheet, read_curves
+from defectgen.learn.card import model_card
 from defectgen.learn.checkpoint import CHECKPOINT, save_checkpoint
 from defectgen.learn.data import PatchData, Patches, SizedExamples, TrainingExamples, ValidationExamples
 from defectgen.learn.drawn import DrawnExamples, Mixed
@@ -20,7 +21,7 @@ from defectgen.learn.fit import TIMED, fit, steps_for
 from defectgen.learn.module import DiffusionModule
 from defectgen.learn.precision import Precision, fastest_precision
 from defectgen.learn.preview import cases_of, preview
-from defectgen.learn.prior import SHIPPED, started
+from defectgen.learn.prior import first_weights
 from defectgen.manifest import Manifest
 from defectgen.nn.unet import UNet
 from defectgen.spec import DataSpec
@@ -80,12 +81,8 @@ def train(
     tracking.log_data_set(patch.name, patch, manifest.digest(), "train", counts)
     resolved: Precision = fastest_precision() if precision == "auto" else precision
     torch.manual_seed(seed % 2**63)
-    if init_from == "none":
-        denoiser = Denoiser(network(spec), parametrization, spec.sigma_data)
-    else:
-        folder = SHIPPED if init_from == "prior" else Path(init_from)
-        denoiser = started(network(spec), parametrization, folder, spec.classes)
-        spec = replace(spec, sigma_data=denoiser.sigma_data)
+    denoiser = first_weights(network(spec), parametrization, spec, init_from, "train.inpaint")
+    spec = replace(spec, sigma_data=denoiser.sigma_data)
     denoiser.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's stubs lack it
     patches, held_out = Patches(manifest, spec, "train"), Patches(manifest, spec, "val")
 
@@ -115,24 +112,7 @@ def train(
     recipe = f"{steps} steps of {batch} patches, {resolved}, seed {seed}, from {init_from}"
     if drawn_share:
         recipe += f", {drawn_share:g} of the patches drawn"
-    card = model_card(spec, denoiser, recipe, curve)
+    does = f"Paints a defect of a given class into a masked region of a {spec.size} px patch."
+    card = model_card("Defect inpainter", does, spec, denoiser, recipe, curve)
     print(f"  {steps} steps; look at {out}/samples")
     return save_checkpoint(out / CHECKPOINT, denoiser, schedule, spec, resolved, card)
-
-
-def model_card(spec: DataSpec, denoiser: Denoiser, recipe: str, curve: dict[int, float]) -> str:
-    """What a person should know before using the weights, as Markdown."""
-    parameters = sum(parameter.numel() for parameter in denoiser.parameters()) / 1e6
-    best = min(curve, key=lambda step: curve[step]) if curve else None
-    loss = f"{curve[best]:.4f} at step {best}" if best is not None else "not measured: no validation patches"
-    return f"""# Defect inpainter
-
-Paints a defect of a given class into a masked region of a {spec.size} px patch.
-
-- classes: {", ".join(spec.classes)}
-- channels: {spec.channels}; sigma_data: {spec.sigma_data:.3f}
-- network: {type(denoiser.network).__name__}, {parameters:.2f} M parameters (averaged weights)
-- training: {recipe}
-- validation loss (masked, fixed noise): {loss}
-- made with defectgen from the user's own pictures; no third-party weights. For that product only.
-"""

@@ -12,11 +12,11 @@ import numpy as np
 import pandas as pd
 from tqdm import tqdm
 
-from defectgen.attempt import REACH, REPAINTS
+from defectgen.attempt import REPAINTS
 from defectgen.imaging.files import Mask, Pixels
 from defectgen.imaging.poisson import membrane
 from defectgen.imaging.read import read_image, read_mask
-from defectgen.imaging.region import grow
+from defectgen.imaging.region import REACH, grow
 from defectgen.imaging.square import Square
 from defectgen.manifest import Manifest, make_seed
 from defectgen.source import Source

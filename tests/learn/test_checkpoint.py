@@ -22,7 +22,7 @@ from defectgen.spec import DataSpec
 
 SMALL = replace(SPEC, size=16, flips=["horizontal"])
 # Arguments other than the defaults, small enough to be built in no time; other numbers are scaled.
-OTHER = {"width": 8, "multipliers": (1, 2), "blocks": 2, "attention": (4,), "patch_size": 1}
+OTHER = {"width": 8, "attention": (4,), "patch_size": 1}
 PARTS = [(kind, one) for kind in (Schedule, Parametrization, Backbone) for one in members(kind)]
 
 
@@ -167,6 +167,8 @@ def other_than(default: object) -> object:
             return default + 1
         case float():
             return default * 0.75
+        case tuple():
+            return tuple(number + 1 for number in default)
     raise TypeError(f"add a value other than {default!r} to OTHER, under the argument's name")
 
 

@@ -1,4 +1,4 @@
-"""A product's inpainter starts from a prior: what it takes over, and what it refuses."""
+"""A product's network starts from a prior: what it takes over, and what it refuses."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -10,18 +10,20 @@ from defectgen.condition import Condition
 from defectgen.diffusion.denoise import EDM, Denoiser, Parametrization, V
 from defectgen.diffusion.noise import Karras
 from defectgen.errors import UserError
+from defectgen.learn import prior as learn_prior
 from defectgen.learn.checkpoint import load_checkpoint, save_checkpoint
-from defectgen.learn.prior import started
+from defectgen.learn.prior import first_weights, started
 from defectgen.nn.unet import UNet
 from defectgen.spec import DataSpec
 from tests.small import one_line
 
 TAUGHT = DataSpec(3, ["good", "defect", "crack, small", "pit, large"], 0.35, 16)
 GREY = DataSpec(1, ["good", "chip"], 0.2, 16)
+BLOCK = "train.upsample"
 
 
 def start(spec: DataSpec, folder: Path, width: int = 8, parametrization: Parametrization | None = None) -> Denoiser:
-    return started(network(spec, width), parametrization or EDM(), folder, spec.classes)
+    return started(network(spec, width), parametrization or EDM(), spec, folder, BLOCK)
 
 
 def network(spec: DataSpec, width: int = 8) -> UNet:
@@ -67,6 +69,31 @@ def test_another_recipe_is_refused(prior: Path, width: int, parametrization: Par
     with pytest.raises(UserError) as caught:
         start(GREY, prior, width, parametrization)
     assert named in one_line(caught.value) and "init_from: none" in str(caught.value)
+    assert str(caught.value).startswith(f"{BLOCK}.init_from: ")
+
+
+def test_an_inpainter_is_no_prior_of_an_upsampler(prior: Path) -> None:
+    """Though it be the same network."""
+    upsampled = replace(TAUGHT, upsampled=True)
+    with pytest.raises(UserError, match="is of an inpainter, not of an upsampler") as caught:
+        start(upsampled, prior)
+    assert "init_from: none" in one_line(caught.value)
+
+
+def test_from_nothing_a_network_keeps_its_own_weights_and_the_scale_of_its_data() -> None:
+    own = network(GREY)
+    before = {name: value.clone() for name, value in own.state_dict().items()}
+    denoiser = first_weights(own, EDM(), GREY, "none", BLOCK)
+    assert denoiser.sigma_data == GREY.sigma_data
+    assert all(torch.equal(value, before[name]) for name, value in denoiser.network.state_dict().items())
+
+
+def test_each_block_has_a_shipped_prior_of_its_own(prior: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(learn_prior, "SHIPPED", {"train.inpaint": Path("elsewhere"), BLOCK: prior})
+    shipped = first_weights(network(GREY), EDM(), GREY, "prior", BLOCK)
+    given = first_weights(network(GREY), EDM(), GREY, prior, BLOCK)
+    assert shipped.sigma_data == given.sigma_data == TAUGHT.sigma_data
+    torch.testing.assert_close(shipped.state_dict(), given.state_dict(), rtol=0, atol=0)
 
 
 def test_a_grey_prior_has_nothing_to_say_of_colours(prior: Path, tmp_path: Path) -> None:

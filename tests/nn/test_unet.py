@@ -9,7 +9,6 @@ from torch import Tensor, nn
 
 from defectgen.condition import Condition
 from defectgen.diffusion.denoise import Backbone
-from defectgen.nn.embed import ANY_DEFECT
 from defectgen.nn.layers import SelfAttention
 from defectgen.nn.unet import UNet
 from defectgen.spec import DataSpec
@@ -130,25 +129,3 @@ def test_widths_that_no_round_number_of_groups_divides(width: int) -> None:
     x = randn(1, SPEC.channels, 16, 16)
     cond = Condition(x, square_region(1, 16, 8), torch.zeros(1, dtype=torch.long), DROPPED)
     assert network(x, torch.zeros(1), cond).shape == x.shape
-
-
-@pytest.mark.parametrize("patch_size", [1, 2])
-def test_a_grey_network_answers_as_the_colour_one_it_starts_from(patch_size: int) -> None:
-    colour, grey = perturbed(3, patch_size), build(1, patch_size).eval()
-    grey.inherit(colour, range(DROPPED))
-    x, level, cond = inputs(1)
-    told = replace(cond, label=torch.tensor([0, 0, DROPPED, DROPPED]))
-    repeated = replace(told, context=cond.context.expand(-1, 3, -1, -1))
-    expected = colour(x.expand(-1, 3, -1, -1), level, repeated).mean(dim=1, keepdim=True)
-    assert torch.allclose(grey(x, level, told), expected, atol=1e-5)
-
-
-def test_a_class_starts_as_the_one_it_is_told_and_dropped_as_dropped() -> None:
-    torch.manual_seed(1)
-    prior = UNet(replace(SPEC, size=16, classes=["good", "defect", *"abcdef"]), 8, (1, 2), attention=(8,))
-    network = build()
-    network.inherit(prior, [0, *[ANY_DEFECT] * (DROPPED - 1)])
-    theirs = prior.label.table.weight
-    expected = torch.stack([theirs[0], *[theirs[ANY_DEFECT]] * (DROPPED - 1), theirs[-1]])
-    assert torch.equal(network.label.table.weight, expected)
-    assert torch.equal(network.entry.weight, prior.entry.weight)

@@ -1,10 +1,12 @@
-"""From a plan to a labelled data set: promises 3 to 6 of the design, on a tiny product and an untrained network.
+"""From a plan to a labelled data set: promises 3 to 6 of the design, on a tiny product and untrained networks.
 
 An untrained network paints noise, which is a change everywhere in the region: enough to label, gate and count.
 """
 
+import json
 import shutil
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +16,7 @@ import pytest
 import torch
 from small import unmeasured
 
-from defectgen.diffusion.denoise import Denoiser, V
+from defectgen.diffusion.denoise import EDM, Denoiser, V
 from defectgen.diffusion.guide import Clip
 from defectgen.diffusion.noise import Cosine, Karras
 from defectgen.diffusion.solve import DPMSolver2M
@@ -24,10 +26,11 @@ from defectgen.imaging.read import read_mask
 from defectgen.imaging.region import Foreground
 from defectgen.imaging.square import Square
 from defectgen.learn.checkpoint import save_checkpoint
-from defectgen.manifest import Manifest
+from defectgen.manifest import Manifest, write_table
+from defectgen.nn.efficient import EfficientUNet
 from defectgen.nn.unet import UNet
 from defectgen.quality.gates import Drawn, Gate
-from defectgen.source import Source
+from defectgen.source import PLAN, Source
 from defectgen.spec import DataSpec
 from defectgen.stages.draw import draw
 from defectgen.stages.export import export
@@ -42,6 +45,7 @@ class Folders:
     ingest: Path
     patch: Path
     inpaint: Path
+    upsample: Path
     plan: Path
 
 
@@ -68,13 +72,15 @@ def folders(tmp_path_factory: pytest.TempPathFactory) -> Folders:
     torch.manual_seed(0)
     denoiser = Denoiser(UNet(spec, width=8, multipliers=(1, 2), attention=()), V(), spec.sigma_data)
     save_checkpoint(root / "inpaint/checkpoint", denoiser, Cosine(), spec, "32-true", "untrained")
-    return Folders(root / "ingest", root / "patch", root / "inpaint", root / "plan")
+    spec = replace(spec, size=128, upsampled=True)
+    upsampler = Denoiser(EfficientUNet(spec, width=8, multipliers=(1, 1), blocks=(1, 1)), EDM(), spec.sigma_data)
+    save_checkpoint(root / "upsample/checkpoint", upsampler, Cosine(4.0), spec, "32-true", "untrained")
+    return Folders(root / "ingest", root / "patch", root / "inpaint", root / "upsample", root / "plan")
 
 
 def draw_set(folders: Folders, out: Path, planned: Path | None = None, gates: tuple[Gate, ...] = (Coin(),)) -> str:
-    return generate(
-        out, folders.ingest, folders.inpaint, planned or folders.plan, steps=2, guides=(Clip(),), gates=gates
-    )
+    inputs = (folders.ingest, folders.inpaint, folders.upsample, planned or folders.plan)
+    return generate(out, *inputs, steps=2, upsampling_steps=2, guides=(Clip(),), gates=gates)
 
 
 @pytest.fixture(scope="module")
@@ -146,6 +152,9 @@ def test_the_digest_survives_other_shards_a_restart_and_another_row_order(
     shards[-1].unlink()  # killed before the last shard was done
     shutil.rmtree(out / "images")
     assert draw_set(folders, out, other) == generated.digest()
+    rows = pd.read_parquet(folders.plan / PLAN).sample(frac=1, random_state=0)
+    write_table(tmp_path / "turned" / PLAN, rows)
+    assert draw_set(folders, tmp_path / "generated from turned", tmp_path / "turned") == generated.digest()
 
 
 def test_every_picture_leads_back_to_its_origin(folders: Folders, generated: Manifest) -> None:
@@ -157,6 +166,24 @@ def test_every_picture_leads_back_to_its_origin(folders: Folders, generated: Man
     assert (generated.images["split"] == "train").all()
     assert generated.images["synthetic"].all()
     assert generated.instances["checkpoint"].str.len().eq(16).all()
+    large = generated.instances["drawn_at"] > 64
+    assert generated.instances["upsampler"].str.len().eq(large * 16).all()
+
+
+def test_large_defects_have_been_through_the_upsampler_and_without_one_nothing_has(
+    folders: Folders, generated: Manifest, tmp_path: Path
+) -> None:
+    accepted = generated.accepted()
+    large = accepted["side"] > 96
+    assert large.any() and (accepted.loc[large, "drawn_at"] == 256).all()
+    assert not large.all() and (accepted.loc[~large, "drawn_at"] == 64).all()
+    assert (generated.instances.loc[generated.instances["side"] <= 96, "drawn_at"] == 64).all()
+    assert json.loads((generated.folder / "seconds.json").read_text())["upsampling"] > 0
+    without = replace(folders, upsample=tmp_path / "nothing large")
+    draw_set(without, tmp_path / "out")
+    table = Manifest.load(tmp_path / "out").instances
+    assert (table["drawn_at"] == 64).all() and (table["upsampler"] == "").all()
+    assert "upsampling" not in json.loads((tmp_path / "out/seconds.json").read_text())
 
 
 def test_planned_shapes_lie_in_the_legal_region(folders: Folders) -> None:
@@ -169,10 +196,11 @@ def test_planned_shapes_lie_in_the_legal_region(folders: Folders) -> None:
 
 def test_levels_of_another_schedule_and_resampling_make_other_pictures(folders: Folders, tmp_path: Path) -> None:
     """Levels below and above those of the training are cut off; without any in common nothing is drawn."""
+    inputs = (folders.ingest, folders.inpaint, tmp_path / "nothing large", folders.plan)
 
     def drawn(name: str, **settings: Any) -> str:
-        common = {"steps": 2, "guides": (Clip(),), "gates": (Coin(),)}
-        return generate(tmp_path / name, folders.ingest, folders.inpaint, folders.plan, **common, **settings)
+        common: dict[str, Any] = {"steps": 2, "guides": (Clip(),), "gates": (Coin(),)}
+        return partial(generate, tmp_path / name, *inputs)(**common, **settings)
 
     plain, spaced = drawn("plain"), drawn("karras", schedule=Karras(lowest=1e-4, highest=1e4))
     assert spaced == drawn("cut", schedule=Karras(lowest=0.01, highest=100))

@@ -108,7 +108,7 @@ class Folders(NamedTuple):
 
 def make(root: Path, channels: int = 1, dtype: type = np.uint8) -> Folders:
     """A run of two classes with every kind of outcome."""
-    steps = ("ingest", "patch", "inpaint", "critic", "plan", "generate", "evaluate")
+    steps = ("ingest", "patch", "inpaint", "upsample", "critic", "plan", "generate", "evaluate")
     paths = {step: root / step for step in steps}
     recipe: outputs.Recipe = {"settings": {}, "inputs": {}, "files": {}, "run": {"seed": 7, "version": 1}}
     for path in paths.values():
@@ -360,6 +360,19 @@ def test_without_held_out_patches_and_curves_the_page_still_stands(tmp_path: Pat
     page, figures = (tmp_path / "out/report.html").read_text(), json.loads((tmp_path / "out/metrics.json").read_text())
     assert figures["class_agreement"] == pytest.approx(7 / 12) and figures["class_agreement_real"] is None
     assert "data:image/jpeg" in page and "data:image/svg" not in page and "held out" not in page
+
+
+def test_a_trained_upsampler_is_shown_and_none_is_not(folders: Folders, tmp_path: Path) -> None:
+    folders.report(tmp_path / "without")
+    trained = make(tmp_path / "run")
+    for name in ("curves.jsonl", "samples/step-000100.png"):
+        target = trained.paths["upsample"] / name
+        target.parent.mkdir(exist_ok=True)
+        target.write_bytes((trained.paths["inpaint"] / name).read_bytes())
+    trained.report(tmp_path / "with")
+    without, with_ = ((tmp_path / out / "report.html").read_text() for out in ("without", "with"))
+    for words in ("The upsampler&#39;s loss", "The last sheet the upsampler drew", "training the upsampler"):
+        assert words in with_ and words not in without
 
 
 def test_a_copied_defect_is_found_however_it_was_moved_and_mirrored(folders: Folders) -> None:

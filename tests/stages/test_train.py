@@ -12,7 +12,7 @@ from defectgen.diffusion.denoise import EDM, Denoiser
 from defectgen.diffusion.noise import Karras
 from defectgen.learn import preview
 from defectgen.learn.checkpoint import CARD, CHECKPOINT, load_checkpoint, save_checkpoint
-from defectgen.learn.prior import SHIPPED, started
+from defectgen.learn.prior import first_weights, started
 from defectgen.manifest import Manifest
 from defectgen.nn.unet import UNet
 from defectgen.spec import DataSpec
@@ -50,7 +50,7 @@ def test_it_starts_from_the_prior_with_the_priors_scale(
     train(tmp_path, patches, 0, init_from=prior, **TINY, **UNMOVED)
     trained = load_checkpoint(tmp_path / CHECKPOINT)
     assert trained.spec.sigma_data == trained.denoiser.sigma_data == TAUGHT.sigma_data != spec.sigma_data
-    expected = started(TINY["network"](spec), EDM(), prior, spec.classes).state_dict()
+    expected = started(TINY["network"](spec), EDM(), spec, prior, "train.inpaint").state_dict()
     torch.testing.assert_close(trained.denoiser.state_dict(), expected)
 
 
@@ -70,6 +70,6 @@ def test_unless_told_otherwise_it_starts_from_the_prior_that_comes_with_it(
     patches: Path, spec: DataSpec, tmp_path: Path
 ) -> None:
     train(tmp_path, patches, 0, steps=1, batch=1, **UNMOVED)
-    expected = started(UNet(spec), EDM(), SHIPPED, spec.classes).state_dict()
+    expected = first_weights(UNet(spec), EDM(), spec, "prior", "train.inpaint").state_dict()
     torch.testing.assert_close(load_checkpoint(tmp_path / CHECKPOINT).denoiser.state_dict(), expected)
     assert "from prior" in (tmp_path / CHECKPOINT / CARD).read_text()
