@@ -1,5 +1,6 @@
 """Select: from all attempts to the synthetic data set, in plan order."""
 
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -12,8 +13,22 @@ from defectgen.manifest import IMAGES, Manifest, Row, image_row, mask_row, table
 from defectgen.source import Source
 
 
+def settle(attempts: pd.DataFrame, repeats: Callable[[pd.DataFrame], Sequence[bool]]) -> pd.DataFrame:
+    """Of the accepted attempts at a row the one that changed most stays accepted; of those, in plan order, no repeat.
+
+    repeats: which of some rows repeat an earlier one of them.
+    """
+    attempts = attempts.reset_index(drop=True)
+    accepted = attempts[attempts["status"] == "accepted"].sort_values(["plan_id", "attempt"])
+    ranked = accepted.sort_values("change", ascending=False, kind="stable")
+    best = ranked.drop_duplicates("plan_id").sort_values("plan_id")
+    attempts.loc[accepted.index.difference(best.index), ["status", "reason"]] = ["rejected", "outdone"]
+    attempts.loc[best.index[np.array(repeats(best), bool)], ["status", "reason"]] = ["rejected", "duplicate"]
+    return attempts
+
+
 def select(out: Path, source: Source, plan: pd.DataFrame, attempts: pd.DataFrame) -> Manifest:
-    """Assemble the pictures from each row's first accepted attempt; every attempt stays in the table.
+    """Assemble the pictures from the accepted attempts, one of a row (see `settle`); every attempt stays in the table.
 
     A picture none of whose defects passed is left out.
     """

@@ -3,11 +3,13 @@
 import numpy as np
 import pandas as pd
 
+from defectgen.drawing.lookalike import lookalike
+from defectgen.imaging.elastic import deform
 from defectgen.imaging.files import Mask, Pixels
 from defectgen.imaging.frame import Frame
 from defectgen.imaging.place import warp_mask
 from defectgen.imaging.read import read_mask
-from defectgen.manifest import Manifest
+from defectgen.manifest import Manifest, make_seed
 
 PLAN = "plan.parquet"  # the table of the plan stage
 
@@ -59,6 +61,16 @@ class Source:
         return np.logical_or.reduce(masks)
 
     def planned_shape(self, row: pd.Series) -> Mask:
-        """The shape of a plan row at native size on its clean picture, (H, W)."""
-        donor = self.manifest.read_mask(self.instances.loc[row["donor_id"]])
-        return warp_mask(donor, np.array(row["transform"], np.float64).reshape(2, 3), self.shape(row["clean_id"]))
+        """The shape of a plan row at native size on its clean picture, (H, W).
+
+        The donor's, or one drawn like it where `drawn` says so, elastically changed by the seed `elastic`; a row
+        without these columns has its donor's shape as it is.
+        """
+        shape = self.manifest.read_mask(self.instances.loc[row["donor_id"]])
+        affine = np.array(row["transform"], np.float64).reshape(2, 3)
+        if row.get("drawn", False):
+            shape = lookalike(shape, np.random.default_rng(make_seed(row["elastic"], "drawn")))
+        if "elastic" in row:
+            shape, margin = deform(shape, np.random.default_rng(int(row["elastic"])))
+            affine[:, 2] -= affine[:, :2].sum(axis=1) * margin
+        return warp_mask(shape, affine, self.shape(row["clean_id"]))

@@ -74,7 +74,7 @@ STEPS = (
         "ingest",
         "defectgen.stages.ingest:ingest",
         "read a folder of pictures and masks, split it once, by group",
-        version=2,
+        version=3,
     ),
     Step("patch", "defectgen.stages.patch:patch", "cut training patches around defects and out of clean surface"),
     Step(
@@ -90,13 +90,18 @@ STEPS = (
         "train the network that gives large defects their detail",
         choices=_MATHEMATICS,
     ),
-    Step("train.critic", "defectgen.stages.critic:critic", "train the small network that judges them"),
-    Step("plan", "defectgen.stages.plan:plan", "decide every defect to draw: picture, place, shape, class, seed"),
+    Step("train.critic", "defectgen.stages.critic:critic", "train the small networks that judge them", version=2),
+    Step(
+        "plan",
+        "defectgen.stages.plan:plan",
+        "decide every defect to draw: picture, place, shape, class, seed",
+        version=2,
+    ),
     Step(
         "generate",
         "defectgen.stages.generate:generate",
         "draw the planned defects, keep those that pass the gates",
-        version=3,
+        version=4,
         choices=_MATHEMATICS,
     ),
     Step(
@@ -105,6 +110,6 @@ STEPS = (
         "train detectors with and without them: does it help?",
         growing=("arms", "seeds", "ratios", "replicates", "network"),
     ),
-    Step("report", "defectgen.stages.report:report", "show all of it on one page"),
+    Step("report", "defectgen.stages.report:report", "show all of it on one page", version=2),
     Step("export", "defectgen.stages.export:export", "write the labelled data set in the formats detectors read"),
 )

@@ -36,7 +36,7 @@ plan: {per_class: 4, per_picture: 1, batch: 2, attempts: 2, pictures_per_shard: 
 generate:
   steps: 2
   guides: [Clip]
-  gates: [{class_path: Filled, init_args: {least: 0.0}}, {class_path: Spilled, init_args: {most: 1.0}}]
+  gates: [{class_path: Filled, init_args: {limit: 0.0}}, {class_path: Spilled, init_args: {limit: 0.0}}]
 """
 UNTRACKED = "sqlite:////dev/null/none.db"
 PATIENCE = 120  # seconds until a test gives up on a process

@@ -1,148 +1,86 @@
-"""Attempts at planned defects of every size: what is drawn at 256 px, what never is, and what stays untouched.
+"""Attempts at planned defects of every size: what is drawn at 256 px, what never is, and what stays untouched."""
 
-The cascade is one whose pictures are known: it brightens what was planned, by more where it is asked to enlarge.
-"""
-
-from collections.abc import Sequence
 from pathlib import Path
-from typing import cast
 
 import numpy as np
 import pandas as pd
 import pytest
-from numpy.typing import NDArray
-from scipy.ndimage import binary_erosion
-from small import disc, put_mask, put_picture
+from brightening import LARGE, SHAPE, SPOTS, Brightening, painter_of, product
 
-from defectgen.attempt import REPAINTS, Attempts, Lineage
-from defectgen.errors import UserError
-from defectgen.imaging.blend import RIM, blend_weight
+from defectgen.attempt import Attempts, Lineage
+from defectgen.evidence import Bar
+from defectgen.imaging.blend import blend_weight
 from defectgen.imaging.files import Mask, Pixels
-from defectgen.imaging.label import Noise, strength
+from defectgen.imaging.label import Noise, prominence
 from defectgen.imaging.read import read_image, read_mask
 from defectgen.imaging.region import REACH, grow
 from defectgen.imaging.square import Square, shrink_mask
 from defectgen.learn.cascade import Cascade
-from defectgen.learn.inpaint import Inpainter
-from defectgen.learn.upsample import FACTOR, Upsampler
-from defectgen.manifest import IMAGES, INSTANCES, Manifest, Row, table
-from defectgen.quality.gates import Drawn, Gate
+from defectgen.quality.drawn import Drawn
+from defectgen.quality.gates import POOLED, Calibration, Gate, Limit
+from defectgen.select import settle
 from defectgen.source import Source
-from defectgen.spec import DataSpec
 
-SHAPE = (330, 360)
-SPOTS: dict[str, tuple[Square, tuple[int, int, int]]] = {  # plan row -> its square; its disc: x, y, radius
-    "small": (Square(40, 50, 64), (70, 80, 12)),
-    "limit": (Square(40, 50, 96), (80, 95, 20)),
-    "above": (Square(60, 40, 97), (100, 85, 20)),
-    "large": (Square(100, 90, 180), (190, 180, 40)),
-    "corner": (Square(-40, -30, 150), (22, 30, 35)),
-    "huge": (Square(20, 10, 300), (170, 160, 80)),
-}
-LARGE = {"above", "large", "corner", "huge"}
 LINEAGE = Lineage("inpainter", "upsampler")
+NOISE = Noise([0.5, 0.5], [1.0, 1.0])
 
 
-class Brightening(Cascade):
-    """Brightens the region less its rim by 0.5 where a defect is asked for, at 256 px by 0.8; "good" by `good`.
-
-    enlarged: class and seed of everything it was asked to enlarge.
-    """
-
-    def __init__(self, upsampler: bool = True, spoiled: bool = False, good: float = 0.01) -> None:
-        super().__init__(cast(Inpainter, None), cast(Upsampler, self) if upsampler else None)
-        self.spoiled, self.good, self.enlarged = spoiled, good, list[tuple[int, int]]()
-
-    def low(
-        self,
-        patches: NDArray[np.float32],
-        regions: NDArray[np.bool_],
-        labels: Sequence[int],
-        seeds: Sequence[int],
-        batch: int,
-    ) -> NDArray[np.float32]:
-        amount = np.array([0.5 if label else self.good for label in labels], np.float32)
-        return patches + amount[:, None, None, None] * np.stack([middle(region) for region in regions])[:, None]
-
-    def high(
-        self, clean: NDArray[np.float32], region: Mask, low: NDArray[np.float32], label: int, seed: int
-    ) -> NDArray[np.float32]:
-        assert clean.shape[1:] == (256, 256) and region.shape == low.shape[1:] == (64, 64)
-        self.enlarged.append((label, seed))
-        large = middle(region).repeat(FACTOR, axis=0).repeat(FACTOR, axis=1)
-        stripes = 0.3 * (-1) ** (np.arange(256) // 16)
-        drawn = clean + np.float32(0.8 + stripes if label else self.good) * large
-        return np.where(self.spoiled, np.float32(np.nan), drawn).astype(np.float32)
-
-
-def middle(region: Mask) -> Mask:
-    """Without the rim, whose brightness the composite fits to the surroundings'."""
-    return binary_erosion(region, iterations=RIM, border_value=1)
-
-
-class Anything(Gate):
+class Always(Gate):
     """Passes everything."""
 
-    reason = "anything"
+    reason = "always"
 
     def score(self, drawn: Drawn) -> float:
         return 1.0
 
-    def passes(self, score: float) -> bool:
-        return True
+
+class Never(Gate):
+    """Passes nothing."""
+
+    reason = "never"
+
+    def score(self, drawn: Drawn) -> float:
+        return 0.0
 
 
-class Second(Anything):
+class NeverInDetail(Never):
+    """Passes nothing that has its detail."""
+
+    detailed = True
+
+
+class Second(Gate):
     """Passes every other time that it is asked about a picture of one side."""
 
     reason = "second"
 
     def __init__(self) -> None:
+        super().__init__()
         self.asked: dict[int, int] = {}
 
     def score(self, drawn: Drawn) -> float:
-        side = len(drawn.clean)
-        self.asked[side] = self.asked.get(side, 0) + 1
-        return float(self.asked[side] % 2 == 0)
-
-    def passes(self, score: float) -> bool:
-        return score > 0
+        self.asked[drawn.side] = self.asked.get(drawn.side, 0) + 1
+        return float(self.asked[drawn.side] % 2 == 0)
 
 
-class Never(Anything):
-    """Passes nothing."""
-
-    reason = "never"
-
-    def passes(self, score: float) -> bool:
-        return False
-
-
-def product(folder: Path, channels: int = 1, depth: int = 8) -> tuple[Source, pd.DataFrame]:
-    """Each planned defect on a clean picture of its own, and the plan."""
-    images: list[Row] = []
-    instances: list[Row] = []
-    rows: list[Row] = []
-    size = SHAPE if channels == 1 else (*SHAPE, channels)
-    for number, (name, (square, spot)) in enumerate(SPOTS.items()):
-        grain = np.random.default_rng(number).uniform(0.3, 0.4, size) * (2**depth - 1)
-        pixels = grain.astype(np.uint8 if depth == 8 else np.uint16)
-        images += [put_picture(folder, f"{kind}-{name}", pixels) for kind in ("clean", "broken")]
-        instances.append(put_mask(folder, f"donor-{name}", f"broken-{name}", "pit", disc(*spot, SHAPE)))
-        place = {"x": square.x, "y": square.y, "side": square.side, "transform": [1.0, 0, 0, 0, 1, 0]}
-        origin = {"clean_id": f"clean-{name}", "donor_id": f"donor-{name}", "image_id": f"drawn-{name}", "shard": 0}
-        rows.append({"plan_id": name, "label": "pit", "seed": number, "attempts": 3, "batch": 2} | place | origin)
-    manifest = Manifest(folder, table(images, IMAGES), table(instances, INSTANCES))
-    return Source(manifest), pd.DataFrame(rows)
+def bar_of(*gates: Gate) -> Bar:
+    """What scores below a half is rejected."""
+    limits = [Limit(gate.reason, POOLED, 0.5, 0, np.nan, 0, np.nan) for gate in gates]
+    return Bar(NOISE, Calibration(gates, limits))
 
 
 def attempts_of(
-    folder: Path, cascade: Cascade, gate: Gate | None = None, channels: int = 1, depth: int = 8
+    folder: Path, cascade: Cascade, *gates: Gate, channels: int = 1, depth: int = 8, best_of: int = 1
 ) -> tuple[Attempts, pd.DataFrame, Source]:
     """Ready to draw, with the plan's rows and the product."""
     source, rows = product(folder / "product", channels, depth)
-    spec = DataSpec(channels, ["good", "pit"], 0.3, 64)
-    return Attempts(folder / "out", source, cascade, spec, LINEAGE, [gate or Anything()], rows), rows, source
+    bar = bar_of(*gates or [Always()])
+    return Attempts(folder / "out", source, painter_of(cascade, channels), LINEAGE, bar, best_of), rows, source
+
+
+def only(rows: pd.DataFrame, *names: str) -> pd.DataFrame:
+    """Some rows of a plan."""
+    return rows[rows["plan_id"].isin(names)]
 
 
 def support(source: Source, row: pd.Series) -> tuple[Pixels, Mask]:
@@ -158,10 +96,9 @@ def support(source: Source, row: pd.Series) -> tuple[Pixels, Mask]:
 def test_sides_above_96_are_drawn_at_256_and_others_are_not(tmp_path: Path) -> None:
     cascade = Brightening()
     attempts, rows, _ = attempts_of(tmp_path, cascade)
-    cascade.enlarged.clear()
     drawn = attempts.draw(rows).set_index("plan_id")
     assert drawn["drawn_at"].to_dict() == {name: 256 if name in LARGE else 64 for name in SPOTS}
-    assert (drawn["status"] == "accepted").all()
+    assert (drawn["status"] == "accepted").all() and (drawn["reason"] == "").all()
     assert (drawn["checkpoint"] == "inpainter").all()
     assert drawn["upsampler"].to_dict() == {name: "upsampler" if name in LARGE else "" for name in SPOTS}
     assert set(cascade.enlarged) == {(1, seed) for name, seed in drawn["seed"].items() if name in LARGE}
@@ -192,32 +129,64 @@ def test_without_an_upsampler_nothing_is_drawn_at_256(tmp_path: Path) -> None:
 
 def test_what_fails_a_gate_at_64_is_never_enlarged(tmp_path: Path) -> None:
     cascade = Brightening()
-    attempts, rows, _ = attempts_of(tmp_path, cascade, Never())
-    cascade.enlarged.clear()
+    attempts, rows, _ = attempts_of(tmp_path, cascade, Always(), Never())
     drawn = attempts.draw(rows)
     assert len(drawn) == 3 * len(SPOTS) and (drawn["status"] == "rejected").all()
+    assert (
+        (drawn["reason"] == "never").all() and (drawn["score_always"] == 1).all() and (drawn["score_never"] == 0).all()
+    )
     assert (drawn["drawn_at"] == 64).all()
     assert not cascade.enlarged
+
+
+def test_a_gate_for_detail_judges_a_large_one_only_when_it_has_it(tmp_path: Path) -> None:
+    attempts, rows, _ = attempts_of(tmp_path, Brightening(), NeverInDetail())
+    drawn = attempts.draw(only(rows, "limit", "above"))
+    assert (drawn["status"] == "rejected").all() and (drawn["score_never"] == 0).all()
+    assert (drawn["drawn_at"] == np.where(drawn["plan_id"].isin(LARGE), 256, 64)).all()
+
+
+def test_what_fails_at_64_has_no_score_of_a_gate_for_detail(tmp_path: Path) -> None:
+    """Asked about a large one the first time, the other gate says no; then twice yes."""
+    attempts, rows, _ = attempts_of(tmp_path, Brightening(), Second(), NeverInDetail())
+    drawn = attempts.draw(only(rows, "large"))
+    assert list(drawn["score_never"].isna()) == [True, False, False]
 
 
 def test_gates_judge_a_large_one_again_when_it_has_its_detail(tmp_path: Path) -> None:
     """Asked about a large one the first time, the gate says no; then yes, and no to what was enlarged; and so on."""
     cascade = Brightening()
     attempts, rows, _ = attempts_of(tmp_path, cascade, Second())
-    cascade.enlarged.clear()
-    drawn = attempts.draw(rows)
+    drawn = attempts.draw(only(rows, "small", "limit", "above", "corner"))
     for name, mine in drawn.groupby("plan_id"):
         if name in LARGE:
             assert list(mine["status"]) == ["rejected"] * 3
             assert list(mine["drawn_at"]) == [64, 256, 256]
         else:
             assert list(mine["status"]) == ["rejected", "accepted"] and set(mine["drawn_at"]) == {64}
-    assert len(cascade.enlarged) == (drawn["drawn_at"] == 256).sum() == 2 * len(LARGE)
+    assert len(cascade.enlarged) == (drawn["drawn_at"] == 256).sum() == 2 * 2
+
+
+@pytest.mark.parametrize(("best_of", "made"), [(1, 1), (2, 2), (3, 3), (9, 3)])
+def test_the_best_is_of_so_many_but_no_more_than_the_plan_allows(tmp_path: Path, best_of: int, made: int) -> None:
+    attempts, rows, _ = attempts_of(tmp_path, Brightening(), best_of=best_of)
+    drawn = attempts.draw(only(rows, "small", "above"))
+    assert drawn.groupby("plan_id")["attempt"].apply(list).tolist() == [list(range(made))] * 2
+    assert drawn["seed"].is_unique and (drawn["status"] == "accepted").all()
+
+
+@pytest.mark.parametrize(("best_of", "last"), [(1, []), (2, []), (3, ["rejected"])])
+def test_a_row_is_drawn_until_one_passes_and_there_are_as_many_as_asked(
+    tmp_path: Path, best_of: int, last: list[str]
+) -> None:
+    attempts, rows, _ = attempts_of(tmp_path, Brightening(), Second(), best_of=best_of)
+    drawn = attempts.draw(only(rows, "small"))
+    assert list(drawn["status"]) == ["rejected", "accepted", *last]
 
 
 @pytest.mark.parametrize(("channels", "depth"), [(1, 8), (1, 16), (3, 8), (3, 16)])
 def test_outside_the_support_every_pixel_is_bit_identical(tmp_path: Path, channels: int, depth: int) -> None:
-    attempts, rows, source = attempts_of(tmp_path, Brightening(), None, channels, depth)
+    attempts, rows, source = attempts_of(tmp_path, Brightening(), channels=channels, depth=depth)
     drawn = attempts.draw(rows)
     assert set(drawn["plan_id"]) == set(SPOTS)
     for _, row in drawn.iterrows():
@@ -231,37 +200,28 @@ def test_outside_the_support_every_pixel_is_bit_identical(tmp_path: Path, channe
         assert mask.any() and not (mask & ~allowed).any(), row["plan_id"]
 
 
-def test_good_repaints_of_large_rows_go_through_the_upsampler_too(tmp_path: Path) -> None:
-    cascade = Brightening()
-    attempts_of(tmp_path, cascade)
-    assert [label for label, _ in cascade.enlarged] == [0] * len(LARGE)
-    kept = pd.read_parquet(tmp_path / "out" / REPAINTS)
-    assert set(kept["plan_id"]) == set(SPOTS) and all((tmp_path / "out" / path).is_file() for path in kept["crop_path"])
-
-
-def test_the_noise_of_a_label_is_that_of_repaints_within_their_planned_shapes(tmp_path: Path) -> None:
-    """A wide rim of a region that fades to nothing would make any repaint look like less noise than it is."""
-    attempts, rows, source = attempts_of(tmp_path, Brightening(good=0.1))
-    changes = []
-    for _, row in rows.iterrows():
+def test_what_is_recorded_of_the_change_is_that_of_the_kept_picture_in_the_planned_shape(tmp_path: Path) -> None:
+    attempts, rows, source = attempts_of(tmp_path, Brightening())
+    for _, row in attempts.draw(rows).iterrows():
+        clean, allowed = support(source, row)
         square = Square(row["x"], row["y"], row["side"])
-        inside = square.inside(SHAPE)[1]
-        clean, shape = square.cut(source.pixels(row["clean_id"])), square.cut(source.planned_shape(row))
-        repainted = read_image(tmp_path / "out" / "repaints" / f"{row['plan_id']}.png")
-        changes.append(strength(clean, repainted)[inside][shape[inside]])
-    assert attempts.noise == Noise.measure(changes)
-    assert attempts.noise.low > 0.09
+        shape, inside = np.zeros_like(allowed), square.inside(SHAPE)[1]
+        shape[inside] = square.cut(source.planned_shape(row))[inside]
+        result = read_image(tmp_path / "out" / row["crop_path"])
+        assert row["change"] == prominence(clean, result, shape, NOISE) > 1
 
 
-def test_good_repaints_that_are_no_pictures_end_the_run_with_a_word(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="nothing finite"):
-        attempts_of(tmp_path, Brightening(spoiled=True))
+def test_a_label_that_is_empty_is_rejected_without_asking_a_gate(tmp_path: Path) -> None:
+    """Nothing this network draws exceeds such noise."""
+    attempts, rows, _ = attempts_of(tmp_path, Brightening())
+    attempts.bar = Bar(Noise([500.0, 500.0], [900.0, 900.0]), attempts.bar.calibration)
+    drawn = attempts.draw(rows)
+    assert (drawn["status"] == "rejected").all() and (drawn["reason"] == "empty").all()
+    assert "score_always" not in drawn
 
 
 def test_an_enlargement_that_is_not_a_picture_has_failed_and_the_others_are_drawn(tmp_path: Path) -> None:
-    cascade = Brightening()
-    attempts, rows, _ = attempts_of(tmp_path, cascade)
-    cascade.spoiled = True
+    attempts, rows, _ = attempts_of(tmp_path, Brightening(spoiled=256))
     drawn = attempts.draw(rows)
     failed = drawn[drawn["plan_id"].isin(LARGE)]
     assert (failed["status"] == "failed").all() and (failed["reason"] == "not finite").all()
@@ -269,11 +229,20 @@ def test_an_enlargement_that_is_not_a_picture_has_failed_and_the_others_are_draw
     assert (drawn.loc[~drawn["plan_id"].isin(LARGE), "status"] == "accepted").all()
 
 
+def test_where_nothing_drawn_is_a_picture_every_attempt_has_failed_and_none_is_chosen(tmp_path: Path) -> None:
+    attempts, rows, _ = attempts_of(tmp_path, Brightening(spoiled=64))
+    drawn = settle(attempts.draw(rows), lambda best: [False] * len(best))
+    assert len(drawn) == 3 * len(SPOTS)
+    assert (drawn["status"] == "failed").all() and (drawn["reason"] == "not finite").all()
+
+
 def test_what_a_row_becomes_does_not_depend_on_the_order_or_the_rows_beside_it(tmp_path: Path) -> None:
     attempts, rows, _ = attempts_of(tmp_path, Brightening())
     columns = ["plan_id", "attempt", "seed", "drawn_at", "crop_sha256", "label_sha256"]
+    names = ["above", "corner", "limit", "small"]
+    rows = only(rows, *names)
     together = attempts.draw(rows)[columns]
     turned = attempts.draw(rows.iloc[::-1])[columns]
-    alone = pd.concat([attempts.draw(rows[rows["plan_id"] == name])[columns] for name in sorted(SPOTS)])
+    alone = pd.concat([attempts.draw(only(rows, name))[columns] for name in names])
     for other in (turned, alone):
         pd.testing.assert_frame_equal(together.reset_index(drop=True), other.reset_index(drop=True))

@@ -34,7 +34,7 @@ plan: {per_class: 2, batch: 4, attempts: 2}
 generate:
   steps: 2
   guides: [Clip]
-  gates: [{class_path: Filled, init_args: {least: 0.0}}, {class_path: Spilled, init_args: {most: 1.0}}]
+  gates: [{class_path: Filled, init_args: {limit: 0.0}}, {class_path: Spilled, init_args: {limit: 0.0}}]
 """
 
 

@@ -17,7 +17,7 @@ import pandas as pd
 import pytest
 from numpy.typing import NDArray
 
-from defectgen.attempt import LARGEST_LOW, REPAINTS
+from defectgen.evidence import REPAINTS
 from defectgen.imaging.blend import FEATHER, blend_weight
 from defectgen.imaging.files import Mask, Pixels, from_float, to_float
 from defectgen.imaging.read import read_image
@@ -25,6 +25,7 @@ from defectgen.imaging.region import REACH, grow
 from defectgen.imaging.square import Square, shrink_mask
 from defectgen.manifest import Manifest
 from defectgen.markdown import tabulated
+from defectgen.painter import LARGEST_LOW
 from defectgen.quality.seam import FOLDS, RIM, feature_names, seam_features, seam_scores
 from defectgen.source import Source
 from defectgen.spec import DataSpec

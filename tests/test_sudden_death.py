@@ -146,7 +146,7 @@ def small_disk(planned: Path) -> Iterator[Path]:
     """What generate writes goes to a disk of its own, which has room for a few of its pictures."""
     disk = planned / "data/generate"
     disk.mkdir()
-    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=256k", "none", disk], capture_output=True, text=True)
+    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=512k", "none", disk], capture_output=True, text=True)
     if mounted.returncode:
         pytest.skip(f"no disk can be mounted here: {mounted.stderr}")
     yield disk

@@ -21,13 +21,11 @@ FEATHER = 4.0  # pixels of a band over which it fades in from the region's edge
 RIM = 2  # pixels at 64 px of the region's rim that the correction looks at
 
 
-def composite(
-    clean: Pixels, seen: NDArray[np.float32], drawn: NDArray[np.float32], region: Mask
-) -> tuple[Pixels, Mask]:
-    """The clean native square (S, S[, 3]) with what was drawn, and where it may differ from it, (S, S).
+def composite(clean: Pixels, seen: NDArray[np.float32], drawn: NDArray[np.float32], region: Mask) -> Pixels:
+    """The clean native square (S, S[, 3]) with what was drawn.
 
-    seen, drawn: (C, N, N) in [-1, 1]; region (M, M), N a power of two times M. Elsewhere the result is bit-identical to
-    `clean`, and everywhere if nothing was drawn.
+    seen, drawn: (C, N, N) in [-1, 1]; region (M, M), N a power of two times M. Where the region does not reach the
+    result is bit-identical to `clean`, and everywhere if nothing was drawn.
     """
     side, size = clean.shape[0], seen.shape[1]
     change = drawn - seen
@@ -37,11 +35,15 @@ def composite(
     while len(weights[-1]) > len(region):
         weights.append(blend_weight(region, len(weights[-1]) // 2))
     planes = _resized(np.stack([weigh(plane, weights) for plane in change]), side)
-    depth = _depth(region, side)
-    planes *= _ramp(depth, side / len(region))  # enlarging spreads it past the region's edge
-    support = depth > 0
+    planes *= _ramp(_depth(region, side), side / len(region))  # enlarging spreads it past the region's edge
+    support = reached(region, side)
     result = from_float(to_float(clean) + planes, clean.dtype)
-    return np.where(support if clean.ndim == 2 else support[..., None], result, clean), support
+    return np.where(support if clean.ndim == 2 else support[..., None], result, clean)
+
+
+def reached(region: Mask, size: int) -> Mask:
+    """Where a composite of `size` pixels a side may differ from its clean square, of a region (M, M)."""
+    return _depth(region, size) > 0
 
 
 def blend_weight(region: Mask, size: int) -> NDArray[np.float32]:

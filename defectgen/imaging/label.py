@@ -1,53 +1,110 @@
-"""The label is what changed: from the clean and the drawn picture to the mask a detector is taught."""
+"""The label is what changed: from the clean and the drawn picture to the mask a detector is taught.
 
+Repainting a surface as good changes it too, most where it shows edges, which come out a little beside their place. So a
+change counts in units of the surface's own structure, and what good repaints change by it is the noise. It is looked at
+over two widths, so that neither a crack nor a wide faint stain is lost. What is certain at the fine one counts no more
+at the wide one than what is just visible: wide smoothing would let a crack swell.
+"""
+
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
-from skimage.filters import apply_hysteresis_threshold
 
 from defectgen.imaging.files import Mask, Pixels, to_float
 
 SMALL = 64  # the resolution changes are drawn at
+WIDTHS = (0.6, 2.4)  # pixels at that resolution by which a change is smoothed, each on top of the one before
+SHIFT = 1.0  # pixels at that resolution over which the surface's structure is taken
+FLAT = 0.03  # in [-1, 1], what a surface without any structure may change by
 SPECK = 6  # pixels at that resolution under which a component is noise
+COMMON = 0.75  # quantile of the change within a good repaint
+STEP = 2 / 255 / FLAT  # one grey level on a flat surface
+
+Planes = NDArray[np.float32]
 
 
 @dataclass(frozen=True)
 class Noise:
-    """How much repainting a clean surface as good changes it, in units of [-1, 1].
+    """How strongly repainting a clean surface as good changes it, by width of WIDTHS; see `strengths`.
 
-    low: above it a pixel belongs to a change that is certain elsewhere; high: above it a change is certain.
+    low: above it a pixel belongs to a change that is certain elsewhere. high: above it a change is certain.
     """
 
-    low: float
-    high: float
+    low: list[float]
+    high: list[float]
 
     @classmethod
-    def measure(cls, changes: list[NDArray[np.float32]]) -> "Noise":
-        """From the change strengths in the planned shapes of good repaints: their upper quartile and 90th percentile.
+    def measure(cls, repaints: Sequence[tuple[Pixels, Pixels, Mask]]) -> "Noise":
+        """From clean squares (S, S[, 3]), the same repainted as good, and the planned shapes (S, S) therein.
 
-        The median over the repaints, because some regions hide so much that any repaint of them differs a lot. Higher
-        percentiles measure structure redrawn elsewhere (a thread, an edge), not noise.
+        Low is the median over the repaints of what three pixels of four in a shape stay under; high of the largest
+        change in each: half of them reach it nowhere. A change of two grey levels on a flat surface is never certain.
         """
-        low, high = np.median([np.quantile(change, [0.75, 0.9]) for change in changes], axis=0)
-        step = 2 / 255  # a change of one grey level is never a defect
-        return cls(max(float(low), 2 * step), max(float(high), 3 * step))
+        noise = cls([], [])
+        for _ in WIDTHS:
+            changes = [strengths(clean, drawn, noise)[-1][shape] for clean, drawn, shape in repaints]
+            low = max(STEP, float(np.median([np.quantile(change, COMMON) for change in changes])))
+            high = max(2 * STEP, float(np.median([change.max() for change in changes])))
+            noise = cls([*noise.low, low], [*noise.high, high])
+        return noise
 
 
-def strength(clean: Pixels, drawn: Pixels) -> NDArray[np.float32]:
-    """How strongly each pixel of a square (S, S[, 3]) changed: (S, S), smoothed over about a pixel at 64 px."""
-    width = max(0.6, 0.6 * clean.shape[0] / SMALL)
-    smooth = [cv2.GaussianBlur(plane, (0, 0), width) for plane in to_float(drawn) - to_float(clean)]
-    return np.sqrt(np.mean(np.square(smooth), axis=0))
+def strengths(clean: Pixels, drawn: Pixels, noise: Noise) -> list[Planes]:
+    """How strongly each pixel of a square (S, S[, 3]) changed: (S, S) for each width the noise knows and one more.
+
+    Units: a change that shows on a flat surface if it reaches FLAT, and on a structured one if it exceeds what a shift
+    by about SHIFT would do.
+    """
+    scale = clean.shape[0] / SMALL
+    change = (to_float(drawn) - to_float(clean)) / (FLAT + _structure(clean))
+    found: list[Planes] = []
+    for width, low in zip(WIDTHS, [*noise.low, np.inf], strict=False):
+        change = _smooth(change, width * scale)
+        found.append(np.sqrt(np.mean(np.square(change), axis=0)))
+        change = change * np.minimum(1, low / np.maximum(found[-1], 1e-9))
+    return found
 
 
 def changed(clean: Pixels, drawn: Pixels, support: Mask, noise: Noise) -> Mask:
-    """The mask of what changed inside the support, by hysteresis; components smaller than a speck are dropped."""
-    mask = apply_hysteresis_threshold(strength(clean, drawn), noise.low, noise.high) & support
-    numbered, count = ndimage.label(mask, np.ones((3, 3)))
+    """The mask of what changed inside the support: what exceeds low at a width and is joined to what exceeds high.
+
+    Components smaller than a speck are dropped. Squares (S, S[, 3]), support and mask (S, S).
+    """
+    possible, certain = np.zeros_like(support), np.zeros_like(support)
+    for strength, low, high in zip(strengths(clean, drawn, noise), noise.low, noise.high, strict=True):
+        possible |= strength > low
+        certain |= strength > high
+    numbered, count = ndimage.label(possible & support, np.ones((3, 3)))
     areas = np.bincount(numbered.ravel(), minlength=count + 1)
-    big = areas >= SPECK * (clean.shape[0] / SMALL) ** 2
-    big[0] = False
-    return big[numbered]
+    seeds = np.bincount(numbered[certain], minlength=count + 1)
+    kept = (areas >= SPECK * (clean.shape[0] / SMALL) ** 2) & (seeds > 0)
+    kept[0] = False
+    return kept[numbered]
+
+
+def prominence(clean: Pixels, drawn: Pixels, shape: Mask, noise: Noise) -> float:
+    """How strongly a square changed within a shape (S, S): the mean of its clearest width, 1 for the low threshold."""
+    found = strengths(clean, drawn, noise)
+    clearest = np.max([strength / low for strength, low in zip(found, noise.low, strict=True)], axis=0)
+    return float(clearest[shape].mean())
+
+
+def _structure(clean: Pixels) -> Planes:
+    """The local standard deviation (S, S) of a square in [-1, 1], about what a shift by SHIFT changes."""
+    scale = clean.shape[0] / SMALL
+    smooth = _smooth(to_float(clean), WIDTHS[0] * scale)
+    variance = _smooth(np.square(smooth), SHIFT * scale) - np.square(_smooth(smooth, SHIFT * scale))
+    return np.sqrt(np.maximum(variance, 0).mean(axis=0))
+
+
+def _smooth(planes: Planes, width: float) -> Planes:
+    """Gaussian of `width` pixels; a wide one at a lower resolution, where it is quicker."""
+    side, step = planes.shape[1], max(1, int(width / 2))
+    small = (round(side / step),) * 2
+    shrunk = [cv2.resize(plane, small, interpolation=cv2.INTER_AREA) for plane in planes]
+    smooth = [cv2.GaussianBlur(plane, (0, 0), width * small[0] / side) for plane in shrunk]
+    return np.stack([cv2.resize(plane, (side, side), interpolation=cv2.INTER_LINEAR) for plane in smooth])

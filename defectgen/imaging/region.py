@@ -5,6 +5,7 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 from scipy import ndimage
 from skimage.filters import threshold_otsu
 
@@ -14,6 +15,11 @@ from defectgen.imaging.read import read_mask
 
 CONTRAST = 5.0  # a part differs from the border this many times as much as the ground does; noise and shading reach 4
 REACH = 3.0  # pixels at 64 px by which a region exceeds its shape; training regions exceed it by 1 to 4
+SMOOTH = 2.0  # a shadow is as smooth as the ground's roughest spots, times this
+PALE = 0.75  # and differs from the ground by less than this share of the part's difference
+SEEN = 512  # side at which the part of a large picture is looked for
+TRUSTED = 0.05  # share of a legal region that a silhouette must cover
+EVERY = "all"  # stem of the region image for every picture
 FAINTEST = 0.001  # a smaller difference, as a share of the brightness range, is rounding
 
 
@@ -50,23 +56,63 @@ class Foreground(Legal):
 
 
 class RegionImages(Legal):
-    """One mask per picture, same file name (any suffix) in `folder`; white is legal. No mask: the whole picture."""
+    """Masks painted by a person: where a defect may lie, where it must not, or both.
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = Path(folder)
-        if not self.folder.is_dir():
-            raise UserError(f"{folder}: no such folder of region images; correct the path")
+    A picture's mask has its file name (any suffix); a file named `all` (any suffix) is for every picture without one of
+    its own. folder: white is legal; a picture without a mask is legal as a whole. forbidden: white is not.
+    """
+
+    def __init__(self, folder: Path | None = None, forbidden: Path | None = None) -> None:
+        if folder is None and forbidden is None:
+            raise UserError("ingest.legal: RegionImages has neither a folder nor forbidden; name one")
+        self.folder, self.forbidden = _existing(folder), _existing(forbidden)
 
     def __call__(self, pixels: Pixels, path: Path) -> Mask | None:
-        found = sorted(file for file in self.folder.iterdir() if file.stem == path.stem and is_picture(file))
-        if not found:
-            return None
-        region = read_mask(found[0])
-        if region.shape != pixels.shape[:2]:
-            raise UserError(f"{found[0]}: {region.shape} does not fit {path} {pixels.shape[:2]}; draw it anew")
-        if not region.any():
-            raise UserError(f"{found[0]}: empty region; paint white where a defect may lie, or remove the file")
-        return region
+        legal, forbidden = (_painted(folder, pixels, path) for folder in (self.folder, self.forbidden))
+        if legal is not None and not legal.any():
+            raise UserError(f"{self.folder}: {path.name} has an empty region; paint white where a defect may lie")
+        if forbidden is None:
+            return legal
+        left = ~forbidden if legal is None else legal & ~forbidden
+        if not left.any():
+            raise UserError(f"{self.forbidden}: nothing of {path.name} is left to defects; paint less of it white")
+        return left
+
+
+def _existing(folder: Path | None) -> Path | None:
+    if folder is not None and not Path(folder).is_dir():
+        raise UserError(f"{folder}: no such folder of region images; correct the path")
+    return None if folder is None else Path(folder)
+
+
+def _painted(folder: Path | None, pixels: Pixels, path: Path) -> Mask | None:
+    """The mask a folder has for a picture: its own, else the one for all, else None."""
+    files = sorted(filter(is_picture, folder.iterdir())) if folder else []
+    found = [file for stem in (path.stem, EVERY) for file in files if file.stem == stem]
+    if not found:
+        return None
+    region = read_mask(found[0])
+    if region.shape != pixels.shape[:2]:
+        raise UserError(f"{found[0]}: {region.shape} does not fit {path} {pixels.shape[:2]}; draw it anew")
+    return region
+
+
+def find_part(pixels: Pixels, legal: Mask | None) -> Mask | None:
+    """Where the product is seen, without the margin of its legal region; None: it fills the picture.
+
+    Nothing says that there is a part where the whole picture is legal. A silhouette that is nearly nothing of the legal
+    region cannot be trusted; then the region counts as the part.
+    """
+    if legal is None:
+        return None
+    height, width = legal.shape
+    zoom = max(1.0, max(height, width) / SEEN)
+    small = cv2.resize(
+        pixels, (max(1, round(width / zoom)), max(1, round(height / zoom))), interpolation=cv2.INTER_AREA
+    )
+    found = cv2.resize(silhouette(small).astype(np.uint8), (width, height), interpolation=cv2.INTER_NEAREST) > 0
+    part = found & legal
+    return part if part.sum() > TRUSTED * legal.sum() else legal
 
 
 def grow(mask: Mask, radius: float) -> Mask:
@@ -79,8 +125,8 @@ def grow(mask: Mask, radius: float) -> Mask:
 def silhouette(pixels: Pixels) -> Mask:
     """The part: Otsu's threshold on the difference from the border's median colour and roughness, holes filled.
 
-    The largest component and every other of at least a tenth of its area are kept. Nothing stands out of a plain
-    picture: the mask is empty.
+    Its soft shadow is left out. The largest component and every other of at least a tenth of its area are kept. Nothing
+    stands out of a plain picture: the mask is empty.
     """
     planes = np.atleast_3d(pixels).astype(np.float32) / np.iinfo(pixels.dtype).max
     smooth = np.atleast_3d(cv2.GaussianBlur(planes, (0, 0), 1.5))
@@ -93,9 +139,22 @@ def silhouette(pixels: Pixels) -> Mask:
     other = distance > threshold_otsu(distance)
     if not other.any() or distance[other].mean() < max(FAINTEST, CONTRAST * distance[~other].mean()):
         return np.zeros_like(other)
+    other &= ~_shadow(smooth.mean(axis=2), rough, distance, other, border)
     part = ndimage.binary_fill_holes(ndimage.binary_closing(other, iterations=2))
     numbered, count = ndimage.label(part)
     if not count:
         return part
     areas = np.bincount(numbered.ravel())[1:]
     return np.isin(numbered, 1 + np.flatnonzero(areas >= areas.max() / 10))
+
+
+def _shadow(
+    bright: NDArray[np.float32], rough: NDArray[np.float32], distance: NDArray[np.float32], other: Mask, border: Mask
+) -> Mask:
+    """What is darker than the ground, as smooth as it, and differs from it clearly less than most of the part does.
+
+    All are (H, W): brightness, roughness, difference from the ground, what stands out, the frame's border.
+    """
+    clear = distance[other & (distance >= np.median(distance[other]))].mean()
+    dark = bright < np.median(bright[border])
+    return other & dark & (rough < SMOOTH * np.quantile(rough[border], 0.95)) & (distance < PALE * clear)

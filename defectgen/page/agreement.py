@@ -1,6 +1,6 @@
 """Class agreement: how often a critic trained on real patches only calls a generated defect what it was meant to be."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -15,8 +15,8 @@ CHUNK = 256  # patches in memory at a time
 class Judge(Protocol):
     """What is asked of a critic."""
 
-    def predict(self, patches: NDArray[np.float32]) -> NDArray[np.float32]:
-        """patches (N, C, size, size) in [-1, 1] to the probability of each class, (N, classes)."""
+    def predict(self, patches: NDArray[np.float32], groups: Sequence[str]) -> NDArray[np.float32]:
+        """patches (N, C, size, size) in [-1, 1] to the probability of each class, by who has not seen their groups."""
         ...
 
 
@@ -68,6 +68,7 @@ def judge(critic: Judge, run: Run, real: Mapping[str, float]) -> Agreement:
     confusion = np.zeros((len(classes), len(classes)), np.int64)
     for start in range(0, len(rows), CHUNK):
         chunk = rows.iloc[start : start + CHUNK]
-        said = critic.predict(np.stack([run.generated_patch(row) for _, row in chunk.iterrows()])).argmax(axis=1)
+        patches = np.stack([run.generated_patch(row) for _, row in chunk.iterrows()])
+        said = critic.predict(patches, [run.donor_group(row) for _, row in chunk.iterrows()]).argmax(axis=1)
         np.add.at(confusion, ([run.spec.number(label) for label in chunk["label"]], said), 1)
     return Agreement(classes, confusion, real)

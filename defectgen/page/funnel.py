@@ -7,12 +7,14 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from defectgen.quality.gates import Gate
+from defectgen.quality.gates import Gate  # the package: all gates are known
 
 NEVER_DRAWN = "never drawn"
 _OTHER_DEMANDS = {
     "empty": "Something must have changed that can be told from the noise of repainting",
     "not finite": "The network must give numbers that are a picture",
+    "outdone": "Another attempt at the same defect passed too and changed more (generate.best_of)",
+    "duplicate": "It must not repeat a defect that was accepted before it",
 }
 
 

@@ -52,6 +52,10 @@ class Run:
         """The synthetic defects, those of one picture together."""
         return self.drawn.manifest.accepted().sort_values(["image_id", "instance_id"], ignore_index=True)
 
+    def donor_group(self, row: pd.Series) -> str:
+        """The part that shows the real defect in whose shape a synthetic one was drawn."""
+        return str(self.real.images.loc[self.real.instances.loc[row["donor_id"], "image_id"], "group"])
+
     def generated_patch(self, row: pd.Series) -> NDArray[np.float32]:
         """A synthetic defect as the networks see one, (C, size, size) in [-1, 1]."""
         return to_float(shrink(square_of(row).cut(self.drawn.pixels(row["image_id"])), self.spec.size))

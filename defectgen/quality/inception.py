@@ -8,8 +8,7 @@ import torch
 from numpy.typing import NDArray
 
 from defectgen.errors import UserError
-from defectgen.learn.critic import CHUNK
-from defectgen.quality.texture import Features
+from defectgen.quality.texture import CHUNK, Features
 
 
 def scripted_features(path: Path) -> Callable[[NDArray[np.float32]], Features]:

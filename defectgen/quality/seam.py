@@ -50,9 +50,9 @@ def seam_features(pixels: Pixels, support: Mask, unit: float) -> NDArray[np.floa
 
     unit: native pixels to a pixel at 64 px, 1 or more. A band that the picture has no room for counts as inconspicuous.
     """
-    rows, columns = _about(support, int(np.ceil(BOUNDS["px at 64"][-1] * unit)) + 2)
+    rows, columns = about(support, int(np.ceil(BOUNDS["px at 64"][-1] * unit)) + 2)
     support = support[rows, columns]
-    depth, sector = _depth(support), _sectors(support)
+    depth, sector = depth_of(support), sectors_of(support)
     planes = to_float(pixels[rows, columns]) / np.float32(STEP)
     planes[:, depth < -RIM * unit] = np.nan
     scaled = (np.array(BOUNDS["native px"]), np.array(BOUNDS["px at 64"]) * unit)
@@ -76,7 +76,7 @@ def seam_scores(features: Features, seam: NDArray[np.bool_], groups: Sequence[st
     return scores
 
 
-def _about(support: Mask, margin: int) -> tuple[slice, slice]:
+def about(support: Mask, margin: int) -> tuple[slice, slice]:
     """Rows and columns of the support's box with a margin, as far as the picture reaches."""
     rows, columns = (np.flatnonzero(support.any(axis=axis)).tolist() for axis in (1, 0))
     return (
@@ -85,7 +85,7 @@ def _about(support: Mask, margin: int) -> tuple[slice, slice]:
     )
 
 
-def _depth(support: Mask) -> Plane:
+def depth_of(support: Mask) -> Plane:
     """Signed distance of each pixel's centre from the edge; the picture's border is none."""
     inside, outside = (
         cv2.distanceTransform(each.astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_PRECISE) for each in (support, ~support)
@@ -93,7 +93,7 @@ def _depth(support: Mask) -> Plane:
     return np.where(support, 0.5 - inside, outside - 0.5).astype(np.float32)
 
 
-def _sectors(support: Mask) -> NDArray[np.int64]:
+def sectors_of(support: Mask) -> NDArray[np.int64]:
     """The number of each pixel's direction from the support's middle, (H, W)."""
     places = np.indices(support.shape)
     down, right = places - places[:, support].mean(axis=1)[:, None, None]

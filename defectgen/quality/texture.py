@@ -13,13 +13,14 @@ import torch
 from numpy.typing import NDArray
 from skimage.feature import local_binary_pattern
 
-from defectgen.learn.critic import CHUNK, Critic
+from defectgen.learn.critic import CrossFitted
 
 Features = NDArray[np.float64]  # (N, F)
 
 SCALES = ((8, 1), (16, 2))  # neighbours and radius in pixels of a local binary pattern
 RING = 2  # width of a ring of the spectrum, in periods over the patch
 STEP = 2 / 255  # between two grey values of 8 bits
+CHUNK = 64  # patches that go through a network at a time
 
 
 def texture_features(patches: NDArray[np.float32]) -> Features:
@@ -31,14 +32,16 @@ def texture_features(patches: NDArray[np.float32]) -> Features:
     return np.stack([_texture(patch) for patch in patches])
 
 
-def critic_features(critic: Critic, patches: NDArray[np.float32]) -> Features:
-    """patches (N, C, H, W) in [-1, 1] to the mean and the maximum of each channel of the critic's last maps, (N, F)."""
-    device = next(critic.network.parameters()).device
+def critic_features(critic: CrossFitted, patches: NDArray[np.float32]) -> Features:
+    """patches (N, C, H, W) in [-1, 1] to the mean and the maximum of each channel of the last maps, (N, F).
+
+    Of the critic's first member: those of all say much the same, and distances in fewer dimensions need fewer patches.
+    """
     pooled = []
     with torch.no_grad():
         for chunk in torch.from_numpy(patches).split(CHUNK):
-            maps = critic.network.features(chunk.to(device))
-            pooled.append(torch.cat([maps.mean(dim=(2, 3)), maps.amax(dim=(2, 3))], dim=1).cpu())
+            maps = critic.members[0].features(chunk)
+            pooled.append(torch.cat([maps.mean(dim=(2, 3)), maps.amax(dim=(2, 3))], dim=1))
     return torch.cat(pooled).numpy().astype(np.float64)
 
 

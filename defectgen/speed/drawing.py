@@ -11,18 +11,22 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from defectgen.attempt import HIGH, LARGEST_LOW, Attempts, Lineage
+from defectgen.attempt import Attempts, Lineage
 from defectgen.diffusion.denoise import Denoiser
 from defectgen.diffusion.noise import Schedule
+from defectgen.evidence import Bar
 from defectgen.imaging.label import Noise
 from defectgen.learn.cascade import Cascade
 from defectgen.learn.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
+from defectgen.learn.critic import CrossFitted
 from defectgen.learn.inpaint import Inpainter
 from defectgen.learn.module import inpainting
 from defectgen.learn.precision import Precision
-from defectgen.learn.upsample import Upsampler
+from defectgen.learn.upsample import HIGH, Upsampler
 from defectgen.manifest import Manifest
-from defectgen.quality.gates import Drawn, Gate
+from defectgen.nn.classifier import Classifier
+from defectgen.painter import LARGEST_LOW, Painter
+from defectgen.quality.drawn import Drawn
 from defectgen.select import select
 from defectgen.source import PLAN, Source
 from defectgen.spec import DataSpec
@@ -30,7 +34,7 @@ from defectgen.speed.recipe import LARGE, Folders, Recipe
 from defectgen.speed.results import Sample
 from defectgen.speed.stopwatch import Contender, Figure, Timed, count_flops, noise
 
-ANYTHING = Noise(low=0, high=0)  # every change is a defect: what an untrained network draws must not count as empty
+ANYTHING = Noise(low=[1e-6, 1e-6], high=[1e-6, 1e-6])  # every change is a defect
 
 
 def stored(folder: Path, denoiser: Denoiser, schedule: Schedule, spec: DataSpec, precision: Precision) -> Checkpoint:
@@ -61,17 +65,18 @@ def drawings(
 ) -> tuple["Drawing", "Drawing"]:
     """The plan's first small defects, a network batch of them; and large ones: their square is a whole demo picture."""
     rows, source = pd.read_parquet(folders.plan / PLAN), Source(Manifest.load(folders.ingest))
-    spec, gates = checkpoint.spec, [Scored(gate) for gate in recipe.gates]
+    spec = checkpoint.spec
     levels = recipe.schedule.trajectory(recipe.steps)
     inpainter = Inpainter(
         checkpoint.denoiser, levels, len(spec.classes), recipe.solver, recipe.guides, checkpoint.precision
     )
 
     def drawing(name: str, upsampler: Upsampler | None, rows: pd.DataFrame, flops: Mapping[str, int]) -> Drawing:
-        cascade = Cascade(inpainter, upsampler)
-        return Drawing(
-            Attempts(folders.out / name, source, cascade, spec, Lineage("untrained"), gates, rows), rows, flops
-        )
+        painter, out = Painter(Cascade(inpainter, upsampler), spec), folders.out / name
+        critic = CrossFitted([Classifier(spec).eval()], {}, spec, "untrained")
+        bar = Bar.measure(out, source, painter, rows, critic, recipe.gates, 0)
+        open_bar = Open(ANYTHING, bar.calibration)
+        return Drawing(Attempts(out, source, painter, Lineage("untrained"), open_bar), rows, flops)
 
     sampling = {"sampling": _flops_of_sampling(inpainter, spec)}
     small = rows[rows["side"] <= LARGEST_LOW].head(recipe.drawn)
@@ -82,19 +87,14 @@ def drawings(
     )
 
 
-class Scored(Gate):
-    """Scores as a gate does and lets everything pass: how untrained networks draw should not decide what is done."""
+class Open(Bar):
+    """Labels everything that changed and scores as the gates do, but rejects nothing.
 
-    reason = "never"
+    How untrained networks draw must not decide what is done.
+    """
 
-    def __init__(self, gate: Gate) -> None:
-        self.gate, self.reason = gate, gate.reason
-
-    def score(self, drawn: Drawn) -> float:
-        return self.gate.score(drawn)
-
-    def passes(self, score: float) -> bool:
-        return True
+    def judge(self, drawn: Drawn, early: bool = False) -> tuple[dict[str, float], list[str]]:
+        return self.calibration.judge(drawn, early)[0], []
 
 
 class Drawing(Contender):
@@ -106,7 +106,6 @@ class Drawing(Contender):
 
     def __init__(self, attempts: Attempts, rows: pd.DataFrame, flops: Mapping[str, int]) -> None:
         self.attempts, self.rows = attempts, rows
-        self.attempts.noise = ANYTHING
         counted = {step: Figure(each) for step, each in flops.items()}
         self.steps: dict[str, Figure] = defaultdict(lambda: Figure(0), {"preparing": Figure(0)} | counted)
         self.sample = Sample(self.steps, Figure(sum(flops.values())))

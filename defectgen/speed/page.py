@@ -3,8 +3,9 @@
 from collections.abc import Sequence
 from datetime import date
 
-from defectgen.attempt import HIGH, LARGEST_LOW
+from defectgen.learn.upsample import HIGH
 from defectgen.markdown import tabulated
+from defectgen.painter import LARGEST_LOW
 from defectgen.speed.machine import matrix_rate
 from defectgen.speed.results import Results, Sample
 from defectgen.speed.stopwatch import ROUNDS, Figure

@@ -4,6 +4,7 @@ import json
 import time
 from collections import Counter
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 import pandas as pd
@@ -12,21 +13,37 @@ from torch import Tensor
 from tqdm import tqdm
 
 from defectgen import tracking
-from defectgen.attempt import LARGEST_LOW, Attempts, Lineage
+from defectgen.attempt import Attempts, Lineage
 from defectgen.diffusion.guide import ClassifierFree, Clip, Guide
 from defectgen.diffusion.noise import Schedule
 from defectgen.diffusion.sample import resampling
 from defectgen.diffusion.solve import DDPM, Solver
 from defectgen.errors import UserError
+from defectgen.evidence import Bar
+from defectgen.heal import as_kept
 from defectgen.imaging.files import write_atomic
 from defectgen.learn.cascade import Cascade
 from defectgen.learn.checkpoint import CHECKPOINT, Checkpoint, load_checkpoint
+from defectgen.learn.critic import load_critic
 from defectgen.learn.inpaint import Inpainter
 from defectgen.learn.upsample import Upsampler
 from defectgen.manifest import Manifest, write_table
 from defectgen.outputs import Stopwatch
-from defectgen.quality.gates import Filled, Gate, Spilled
-from defectgen.select import select
+from defectgen.page.gates import gate_facts, silent
+from defectgen.painter import LARGEST_LOW, Painter
+from defectgen.quality.copies import duplicates
+from defectgen.quality.gates import (
+    Agreement,
+    Contrast,
+    Copied,
+    Extent,
+    Filled,
+    Gate,
+    Legal,
+    Seam,
+    Spilled,
+)
+from defectgen.select import select, settle
 from defectgen.shards import is_drawn, shard_path
 from defectgen.source import PLAN, Source
 
@@ -36,7 +53,9 @@ def generate(
     ingest: Path,
     inpaint: Path,
     upsample: Path,
+    critic: Path,
     plan: Path,
+    seed: int,
     *,
     solver: Solver = DDPM(),  # noqa: B008 - stateless
     steps: PositiveInt = 20,
@@ -45,7 +64,8 @@ def generate(
     repeats: PositiveInt = 1,
     guides: Sequence[Guide] = (ClassifierFree(1.5), Clip()),
     upsampling_steps: PositiveInt = 12,
-    gates: Sequence[Gate] = (Filled(), Spilled()),
+    gates: Sequence[Gate] = (Filled(), Spilled(), Contrast(), Seam(), Extent(), Legal(), Agreement(), Copied()),
+    best_of: PositiveInt = 1,
 ) -> str:
     """Draw the data set; shards that are done are not drawn again.
 
@@ -54,7 +74,9 @@ def generate(
         ingest: folder of the real pictures.
         inpaint: folder of the trained inpainter.
         upsample: folder of the trained upsampler; empty where no defect is large.
+        critic: folder of the critic, for the gates that ask it.
         plan: folder of the plan.
+        seed: of the choice of real defects that the gates are calibrated on.
         solver: how a step from one noise level to the next is made, by both networks.
         steps: noise levels that the inpainter walks.
         schedule: where those levels lie, cut to those it was trained on; without one, as in training.
@@ -62,7 +84,9 @@ def generate(
         repeats: times every block is walked (RePaint); 1 walks straight down. Above 1 take a stochastic solver.
         guides: what is wrapped around the inpainter's denoiser, innermost first.
         upsampling_steps: noise levels walked to give a large defect its detail.
-        gates: what an attempt must pass.
+        gates: what an attempt must pass, each as strict as real training defects allow unless it is given a limit.
+        best_of: attempts made at every defect, of those that pass the one that changed most is taken; 1 takes the
+            first. Never more than plan.attempts.
     """
     rows, source = pd.read_parquet(plan / PLAN), Source(Manifest.load(ingest))
     checkpoint = load_checkpoint(inpaint / CHECKPOINT)
@@ -78,15 +102,18 @@ def generate(
     elif large := int((rows["side"] > LARGEST_LOW).sum()):
         print(f"  {large} of {len(rows)} planned defects are larger than {LARGEST_LOW} px and stay as drawn at 64 px:")
         print("  train.upsample had no large defect to learn detail from")
-    attempts = Attempts(out, source, Cascade(inpainter, upsampler), checkpoint.spec, lineage, gates, rows)
+    painter = Painter(Cascade(inpainter, upsampler), checkpoint.spec)
+    bar = Bar.measure(out, source, painter, rows, load_critic(critic / CHECKPOINT), gates, seed)
+    attempts = Attempts(out, source, painter, lineage, bar, best_of)
     drawn = _draw(out, rows, attempts)
     start = time.perf_counter()
+    drawn = settle(drawn, partial(_repeats, out, source, bar, checkpoint.spec.size))
     seconds = drawn.filter(like="seconds_")
     manifest = select(out, source, rows, drawn.drop(columns=seconds))
     spent = {name.removeprefix("seconds_"): float(total) for name, total in seconds.sum().items()}
     spent["select"] = time.perf_counter() - start
     write_atomic(out / "seconds.json", json.dumps(spent).encode())
-    _summarise(manifest, rows)
+    _summarise(manifest, rows, bar)
     digest = manifest.save()
     counts = manifest.accepted()["label"].value_counts().to_dict()
     tracking.log_data_set(f"{ingest.name} synthetic", out, digest, "synthetic", counts)
@@ -112,6 +139,12 @@ def _draw(out: Path, rows: pd.DataFrame, attempts: Attempts) -> pd.DataFrame:
     return pd.concat([pd.read_parquet(shard_path(out, number)) for number in shards])
 
 
+def _repeats(out: Path, source: Source, bar: Bar, size: int, rows: pd.DataFrame) -> list[bool]:
+    """Which attempts are as alike to an earlier one as no two real defects of different parts are."""
+    kept = [as_kept(out, source, row, size) for _, row in rows.iterrows()]
+    return duplicates(kept, bar.most_alike)
+
+
 def _trajectory(asked: Schedule | None, trained: Schedule, steps: int, jump: int, repeats: int) -> Tensor:
     try:
         schedule = asked.within(trained) if asked else trained
@@ -124,7 +157,7 @@ def _trajectory(asked: Schedule | None, trained: Schedule, steps: int, jump: int
         raise UserError(f"generate.jump: {error}") from None
 
 
-def _summarise(manifest: Manifest, rows: pd.DataFrame) -> None:
+def _summarise(manifest: Manifest, rows: pd.DataFrame, bar: Bar) -> None:
     """Print the funnel and log it; a set in which nothing passed is no set."""
     table = manifest.instances
     accepted = manifest.accepted()
@@ -135,5 +168,8 @@ def _summarise(manifest: Manifest, rows: pd.DataFrame) -> None:
         told = ", ".join(f"{count} {reason}" for reason, count in sorted(reasons.items()))
         print(f"  {label:20s} planned {len(planned):4d}  attempts {len(mine):4d}  accepted {kept:4d}  {told}")
         tracking.log_metrics({f"accepted/{label}": kept, f"attempts/{label}": len(mine)})
+    gates = gate_facts(bar.calibration.table(), table, sorted(rows["label"].unique()))
+    if unheard := silent(gates):
+        print(f"  gates that never fired on this run: {', '.join(unheard)}")
     if accepted.empty:
         raise UserError(f"{manifest.folder}: no attempt passed the gates; train longer or loosen generate.gates")

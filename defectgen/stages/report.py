@@ -9,9 +9,12 @@ from typing import Any
 from urllib.parse import quote
 
 import pandas as pd
+from tqdm import tqdm
 
 from defectgen import tracking
+from defectgen.evidence import CALIBRATION
 from defectgen.formats.card import FILE as CARD
+from defectgen.heal import as_it_is, as_kept, few_of_each
 from defectgen.imaging.files import write_atomic, write_image
 from defectgen.imaging.read import read_image
 from defectgen.imaging.sheet import Rgb, sheet
@@ -19,17 +22,22 @@ from defectgen.learn.callbacks import read_curves
 from defectgen.learn.checkpoint import CHECKPOINT
 from defectgen.learn.critic import load_critic
 from defectgen.page import charts, facts, sheets
+from defectgen.page import memorisation as memorisation_page
 from defectgen.page.advice import advice
 from defectgen.page.agreement import Agreement, judge
 from defectgen.page.funnel import Funnel, funnels, meaning, total
+from defectgen.page.gates import gate_facts
+from defectgen.page.memorisation import CopiesShown
 from defectgen.page.render import render
 from defectgen.page.run import Run
 from defectgen.page.study import Measured
 from defectgen.page.tiles import TILE
+from defectgen.quality.memorisation import Memorisation, memorisation
 from defectgen.source import PLAN
 from defectgen.stages.critic import METRICS as CRITIC_METRICS
 
 PAGE, OVERVIEW, METRICS = "report.html", "all classes.png", "metrics.json"
+COMPARED = 300  # accepted defects looked for among the training defects
 
 
 def report(
@@ -43,6 +51,7 @@ def report(
     generate: Path,
     evaluate: Path,
     name: str,
+    seed: int,
 ) -> str:
     """Write report.html, metrics.json and the picture sheets; returns the digest of the data they show.
 
@@ -57,6 +66,7 @@ def report(
         generate: folder of the synthetic pictures.
         evaluate: folder of the study whether they help.
         name: product.
+        seed: of what is drawn by lot.
     """
     folders = {"ingest": ingest, "patch": patch, "inpaint": inpaint, "upsample": upsample, "critic": critic}
     folders |= {"plan": plan, "generate": generate, "evaluate": evaluate}
@@ -65,11 +75,14 @@ def report(
     real = json.loads((critic / CRITIC_METRICS).read_text())["recall"]
     agreement = judge(load_critic(critic / CHECKPOINT), run, real)
     study = Measured.load(evaluate)
+    copied, copies = _copies(run, seed)
     metrics = agreement.figures() | {"yield": total(counted).shares["accepted"], "utility": study.metrics()}
+    metrics |= {"copies": copied.figures()}
+    tracking.log_metrics(copied.metrics())
     class_sheets = [sheets.class_sheet(run, funnel.label) for funnel in counted if funnel.accepted]
     _write_sheets(out / "sheets", class_sheets)
     write_atomic(out / METRICS, json.dumps(metrics, indent=2).encode())
-    page = render(_facts(run, study, counted, agreement, class_sheets))
+    page = render(_facts(run, study, counted, agreement, copies, class_sheets))
     write_atomic(out / PAGE, page.encode())
     _record(out / PAGE, agreement, metrics["yield"])
     inputs = {stage.name: stage.digest for stage in facts.stages(run)}
@@ -81,6 +94,7 @@ def _facts(
     study: Measured,
     counted: Sequence[Funnel],
     agreement: Agreement,
+    copies: CopiesShown,
     class_sheets: Sequence[sheets.ClassSheet],
 ) -> dict[str, Any]:
     """What the template fills in."""
@@ -98,6 +112,11 @@ def _facts(
         "funnels": counted,
         "everything": everything,
         "meanings": {reason: meaning(reason) for reason in sorted(everything.reasons)},
+        "gates": gate_facts(
+            pd.read_parquet(run.folders["generate"] / CALIBRATION), run.drawn.manifest.instances, run.labels
+        ),
+        "copies": copies,
+        "copy_columns": memorisation_page.COLUMNS,
         "real_counts": real_counts,
         "agreement": agreement,
         "advice": list(advice(counted, agreement, real_counts, study.verdict.state)),
@@ -120,6 +139,20 @@ def _facts(
         "seed": facts.seed(run),
         "made": date.today().isoformat(),
     }
+
+
+def _copies(run: Run, seed: int) -> tuple[Memorisation, CopiesShown]:
+    """Accepted defects, up to COMPARED of them drawn by lot, and held-out real ones beside the training defects."""
+    accepted = run.accepted().sample(frac=1, random_state=seed % 2**32).head(COMPARED)
+    placed = accepted.assign(x=accepted["region_x"], y=accepted["region_y"])
+    size, folder = run.spec.size, run.folders["generate"]
+    drawn = [as_kept(folder, run.real, row, size) for _, row in placed.iterrows()]
+    training, held_out = (
+        [as_it_is(run.real, row, size) for _, row in few_of_each(run.real, split, seed).iterrows()]
+        for split in ("train", "val")
+    )
+    found = memorisation(training, held_out, tqdm(drawn, "copies", disable=None), drawn, seed)
+    return found, memorisation_page.shown(found, training, held_out, drawn)
 
 
 def _last_sheet(training: Path) -> Rgb | None:

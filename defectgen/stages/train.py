@@ -40,7 +40,7 @@ def train(
     weighting: Weighting = EDMWeighting(),  # noqa: B008 - stateless
     init_from: Literal["prior", "none"] | Path = "prior",
     drawn_share: ClosedUnitInterval = 0.0,
-    steps: PositiveInt = 1500,
+    steps: PositiveInt = 3000,
     minutes: PositiveFloat | None = None,
     batch: PositiveInt = 16,
     learning_rate: PositiveFloat = 4e-4,

@@ -60,6 +60,11 @@ RECIPES = {
     ),
     "selected": Recipe("Generated defects that passed every gate: what is exported.", defects=pools.selected),
     "sham": Recipe("Clean pictures repainted by the generator as good: its traces without a defect.", good=pools.sham),
+    "with_sham": Recipe(
+        "What is exported, and shams as further good pictures: traces of the generator are no defect.",
+        defects=pools.selected,
+        good=pools.sham,
+    ),
     "reserve": Recipe("More real defects, kept back until here: the ceiling.", defects=pools.reserve),
 }
 

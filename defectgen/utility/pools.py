@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 from tqdm import tqdm
 
-from defectgen.attempt import REPAINTS
+from defectgen.evidence import REPAINTS
 from defectgen.imaging.files import Mask, Pixels
 from defectgen.imaging.poisson import membrane
 from defectgen.imaging.read import read_image, read_mask
@@ -85,7 +85,7 @@ def copy_paste(materials: Materials) -> list[Picture]:
     """The real training defects pasted, in the gradient domain, where the plan puts their shapes."""
     pictures = []
     for row in _each(materials.rows(), "copy and paste"):
-        shape = materials.source.planned_shape(row)
+        shape = materials.source.planned_shape(row.drop(["elastic", "drawn"]))  # its own: it is not drawn anew
         pasted = membrane(materials.clean(row), donated(materials.source, row), grow(shape, REACH * row["side"] / 64))
         pictures.append(materials.picture("copy_paste", row, pasted, (materials.spec.number(row["label"]), shape)))
     return pictures

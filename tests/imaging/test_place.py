@@ -7,7 +7,7 @@ from small import disc
 
 from defectgen.imaging.files import Mask
 from defectgen.imaging.frame import Frame
-from defectgen.imaging.place import MIRRORS, carry, draw_mirror, warp_mask
+from defectgen.imaging.place import MIRRORS, carry, draw_mirror, reached, slide, warp_mask
 
 SHAPE = (200, 200)
 SAME = np.eye(2)
@@ -102,3 +102,24 @@ def test_only_allowed_mirrorings_are_drawn() -> None:
     assert len(_mirrors(["horizontal", "vertical"], True)) == 4
     assert len(_mirrors(["horizontal", "vertical", "transpose"], True)) == 8
     assert _mirrors(["horizontal", "transpose"], False) == {(1, 0, 0, 1), (1, 0, 0, -1)}
+
+
+@pytest.mark.parametrize("mirror", [SAME, *MIRRORS.values()], ids=["same", *MIRRORS])
+@pytest.mark.parametrize(
+    ("x", "y", "side"), [(60, 20, "top"), (20, 60, "left"), (240, 60, "right"), (150, 100, "bottom")]
+)
+@pytest.mark.parametrize("along", [0.0, 0.4, 1.0])
+def test_a_slid_shape_is_as_far_from_the_same_border_and_in_the_picture(
+    mirror: np.ndarray, x: int, y: int, side: str, along: float
+) -> None:
+    shape = np.argwhere(disc(x, y, 9, WIDE))[:, ::-1].astype(float)
+    other, scale = (300, 340), 1.5
+    affine = slide(shape, scale * mirror, WIDE, other, along)
+    moved = reached(shape, affine[None])[0]
+    distances = [moved[:, 0].min(), moved[:, 1].min(), *(np.array(other[::-1]) - 1 - moved.max(axis=0))]
+    gap = {"top": y - 9, "left": x - 9, "right": WIDE[1] - 1 - x - 9, "bottom": WIDE[0] - 1 - y - 9}[side]
+    outward = {"top": (0, -1), "left": (-1, 0), "right": (1, 0), "bottom": (0, 1)}[side]
+    towards = [(-1, 0), (0, -1), (1, 0), (0, 1)].index(tuple((mirror @ outward).astype(int).tolist()))
+    assert distances[towards] == pytest.approx(scale * gap)
+    assert min(distances) > -1e-9
+    assert np.allclose(affine[:, :2], scale * mirror)

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 from parts import club, photograph
@@ -9,7 +10,7 @@ from small import one_line, picture
 
 from defectgen.errors import UserError
 from defectgen.imaging.files import write_image, write_mask
-from defectgen.imaging.region import Foreground, RegionImages, Whole, grow
+from defectgen.imaging.region import Foreground, RegionImages, Whole, find_part, grow, silhouette
 
 ANY = Path("a.png")
 
@@ -109,6 +110,63 @@ def test_region_images_that_cannot_be_used_are_named(tmp_path: Path) -> None:
         assert name in one_line(error.value)
     with pytest.raises(UserError, match="no such folder"):
         RegionImages(tmp_path / "missing")
+
+
+def test_what_is_forbidden_is_taken_from_what_is_legal_or_from_the_whole_picture(tmp_path: Path) -> None:
+    legal, hole, pixels = club(10), club(10) & (np.arange(200) < 100), picture(0, (200, 200))
+    write_mask(tmp_path / "legal/a.png", legal)
+    write_mask(tmp_path / "forbidden/a.png", hole)
+    write_mask(tmp_path / "forbidden/b.png", hole)
+    region = RegionImages(tmp_path / "legal", forbidden=tmp_path / "forbidden")
+    first, second = region(pixels, Path("a.jpg")), region(pixels, Path("b.jpg"))
+    assert first is not None and np.array_equal(first, legal & ~hole)
+    assert second is not None and np.array_equal(second, ~hole)
+    assert region(pixels, Path("c.jpg")) is None
+    alone = RegionImages(forbidden=tmp_path / "forbidden")(pixels, Path("a.jpg"))
+    assert alone is not None and np.array_equal(alone, ~hole)
+
+
+def test_one_mask_for_all_pictures_but_those_with_their_own(tmp_path: Path) -> None:
+    write_mask(tmp_path / "all.png", club(0))
+    write_mask(tmp_path / "a.png", club(90))
+    region = RegionImages(tmp_path)
+    for name, degrees in (("a", 90), ("b", 0), ("c", 0)):
+        found = region(picture(0, (200, 200)), Path(f"{name}.png"))
+        assert found is not None and np.array_equal(found, club(degrees))
+    with pytest.raises(UserError, match=r"all\.png: .*does not fit"):
+        region(picture(0, (100, 200)), Path("d.png"))
+
+
+def test_forbidden_regions_that_cannot_be_used_are_named(tmp_path: Path) -> None:
+    write_mask(tmp_path / "legal/a.png", club(0))
+    write_mask(tmp_path / "forbidden/all.png", np.ones((200, 200), bool))
+    with pytest.raises(UserError, match=r"nothing of a\.png is left"):
+        RegionImages(tmp_path / "legal", tmp_path / "forbidden")(picture(0, (200, 200)), Path("a.png"))
+    with pytest.raises(UserError, match="neither a folder nor forbidden"):
+        RegionImages()
+    with pytest.raises(UserError, match="no such folder"):
+        RegionImages(forbidden=tmp_path / "missing")
+
+
+@pytest.mark.parametrize("depth", [8, 16])
+def test_the_soft_shadow_of_a_part_is_not_the_part(depth: int) -> None:
+    part = club(35)
+    lit = photograph(part, 0.25, 0.75, 0.01, depth=depth)
+    shade = cv2.GaussianBlur(np.roll(part, (9, 12), (0, 1)).astype(np.float32), (0, 0), 4)
+    pixels = np.where(part, lit, lit * (1 - 0.45 * shade)).astype(lit.dtype)
+    found = silhouette(pixels)
+    assert found[part].mean() > 0.99
+    assert (found & ~grow(part, 4)).sum() < 0.03 * part.sum()
+
+
+def test_the_part_is_what_is_seen_of_a_legal_region_and_else_the_region() -> None:
+    part = club(20)
+    pixels, wide = photograph(part, 0.8, 0.2, 0.01), grow(part, 20)
+    found = find_part(pixels, wide)
+    assert found is not None and (found ^ part).sum() < 0.25 * part.sum() and not (found & ~wide).any()
+    assert find_part(pixels, None) is None
+    plain = photograph(np.zeros((200, 200), bool), 0.5, 0.5, 0.01)
+    assert np.array_equal(find_part(plain, wide), wide)
 
 
 @pytest.mark.parametrize("radius", [0.0, 1.0, 1.5, 3.7, 10.0])

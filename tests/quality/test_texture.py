@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from defectgen.learn.critic import Critic
+from defectgen.learn.critic import CrossFitted
 from defectgen.nn.classifier import Classifier
 from defectgen.quality.texture import critic_features, texture_features
 from defectgen.spec import DataSpec
@@ -85,8 +85,8 @@ def test_digits_below_eight_bits_are_no_texture() -> None:
 
 def test_the_critics_features_are_what_it_decides_by(spec: DataSpec) -> None:
     torch.manual_seed(0)
-    critic = Critic(Classifier(spec).eval(), spec, "")
+    critic = CrossFitted([Classifier(spec).eval()], {}, spec, "")
     patches = noise(70)  # more than go through the network at a time
     features = critic_features(critic, patches)
-    logits = critic.network.logits(torch.from_numpy(features.astype(np.float32)))
+    logits = critic.members[0].logits(torch.from_numpy(features.astype(np.float32)))
     np.testing.assert_allclose(logits.softmax(dim=1).detach(), critic.predict(patches), atol=1e-5)

@@ -12,9 +12,9 @@ from scipy.ndimage import gaussian_filter
 from sklearn.ensemble import RandomForestClassifier
 from small import one_line
 
-from defectgen.attempt import REPAINTS
 from defectgen.drawing.plate import BrushedPlate
 from defectgen.errors import UserError
+from defectgen.evidence import REPAINTS
 from defectgen.imaging.files import Mask, Pixels, write_image, write_mask
 from defectgen.imaging.square import Square
 from defectgen.learn.checkpoint import CHECKPOINT
@@ -81,7 +81,7 @@ def product(tmp_path_factory: pytest.TempPathFactory) -> Path:
     plan(root / "plan", root / "ingest", root / "patch", 0, "tiny", per_class=20, attempts=1)
     torch.manual_seed(0)
     spec = DataSpec.load(root / "patch")
-    save_critic(root / "critic" / CHECKPOINT, Classifier(spec, width=8), spec, "untrained")
+    save_critic(root / "critic" / CHECKPOINT, [Classifier(spec, width=8)], {}, spec, "untrained")
     return root
 
 

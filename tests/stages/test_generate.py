@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from critics import always
 from small import unmeasured
 
 from defectgen.diffusion.denoise import EDM, Denoiser, V
@@ -25,11 +26,13 @@ from defectgen.errors import UserError
 from defectgen.imaging.read import read_mask
 from defectgen.imaging.region import Foreground
 from defectgen.imaging.square import Square
-from defectgen.learn.checkpoint import save_checkpoint
+from defectgen.learn.checkpoint import CHECKPOINT, save_checkpoint
+from defectgen.learn.critic import save_critic
 from defectgen.manifest import Manifest, write_table
 from defectgen.nn.efficient import EfficientUNet
 from defectgen.nn.unet import UNet
-from defectgen.quality.gates import Drawn, Gate
+from defectgen.quality.drawn import Drawn
+from defectgen.quality.gates import Gate
 from defectgen.source import PLAN, Source
 from defectgen.spec import DataSpec
 from defectgen.stages.draw import draw
@@ -46,19 +49,17 @@ class Folders:
     patch: Path
     inpaint: Path
     upsample: Path
+    critic: Path
     plan: Path
 
 
 class Coin(Gate):
-    """Passes about every other attempt, by its own pixels."""
+    """Passes about every other attempt, by its own pixels, where its limit is half."""
 
     reason = "coin"
 
     def score(self, drawn: Drawn) -> float:
         return float(int(drawn.result.sum()) % 2)
-
-    def passes(self, score: float) -> bool:
-        return score > 0
 
 
 @pytest.fixture(scope="module")
@@ -72,15 +73,16 @@ def folders(tmp_path_factory: pytest.TempPathFactory) -> Folders:
     torch.manual_seed(0)
     denoiser = Denoiser(UNet(spec, width=8, multipliers=(1, 2), attention=()), V(), spec.sigma_data)
     save_checkpoint(root / "inpaint/checkpoint", denoiser, Cosine(), spec, "32-true", "untrained")
+    save_critic(root / "critic" / CHECKPOINT, [always(1, spec)], {}, spec, "of one opinion")
     spec = replace(spec, size=128, upsampled=True)
     upsampler = Denoiser(EfficientUNet(spec, width=8, multipliers=(1, 1), blocks=(1, 1)), EDM(), spec.sigma_data)
     save_checkpoint(root / "upsample/checkpoint", upsampler, Cosine(4.0), spec, "32-true", "untrained")
-    return Folders(root / "ingest", root / "patch", root / "inpaint", root / "upsample", root / "plan")
+    return Folders(root / "ingest", root / "patch", root / "inpaint", root / "upsample", root / "critic", root / "plan")
 
 
-def draw_set(folders: Folders, out: Path, planned: Path | None = None, gates: tuple[Gate, ...] = (Coin(),)) -> str:
-    inputs = (folders.ingest, folders.inpaint, folders.upsample, planned or folders.plan)
-    return generate(out, *inputs, steps=2, upsampling_steps=2, guides=(Clip(),), gates=gates)
+def draw_set(folders: Folders, out: Path, planned: Path | None = None, gates: tuple[Gate, ...] = (Coin(0.5),)) -> str:
+    inputs = (folders.ingest, folders.inpaint, folders.upsample, folders.critic, planned or folders.plan)
+    return generate(out, *inputs, 0, steps=2, upsampling_steps=2, guides=(Clip(),), gates=gates)
 
 
 @pytest.fixture(scope="module")
@@ -196,10 +198,10 @@ def test_planned_shapes_lie_in_the_legal_region(folders: Folders) -> None:
 
 def test_levels_of_another_schedule_and_resampling_make_other_pictures(folders: Folders, tmp_path: Path) -> None:
     """Levels below and above those of the training are cut off; without any in common nothing is drawn."""
-    inputs = (folders.ingest, folders.inpaint, tmp_path / "nothing large", folders.plan)
+    inputs = (folders.ingest, folders.inpaint, tmp_path / "nothing large", folders.critic, folders.plan, 0)
 
     def drawn(name: str, **settings: Any) -> str:
-        common: dict[str, Any] = {"steps": 2, "guides": (Clip(),), "gates": (Coin(),)}
+        common: dict[str, Any] = {"steps": 2, "guides": (Clip(),), "gates": (Coin(0.5),)}
         return partial(generate, tmp_path / name, *inputs)(**common, **settings)
 
     plain, spaced = drawn("plain"), drawn("karras", schedule=Karras(lowest=1e-4, highest=1e4))
@@ -214,12 +216,8 @@ def test_levels_of_another_schedule_and_resampling_make_other_pictures(folders: 
 
 
 def test_a_set_in_which_nothing_passes_is_refused(folders: Folders, tmp_path: Path) -> None:
-    class Never(Coin):
-        def passes(self, score: float) -> bool:
-            return False
-
     with pytest.raises(UserError, match="no attempt passed the gates"):
-        draw_set(folders, tmp_path / "none", gates=(Never(),))
+        draw_set(folders, tmp_path / "none", gates=(Coin(2.0),))
 
 
 def test_exported_masks_are_the_labels(folders: Folders, generated: Manifest, tmp_path: Path) -> None:

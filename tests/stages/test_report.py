@@ -3,6 +3,7 @@
 import base64
 import json
 import re
+from collections.abc import Sequence
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -15,6 +16,7 @@ from numpy.typing import NDArray
 from small import unmeasured
 
 from defectgen import outputs, tracking
+from defectgen.evidence import CALIBRATION
 from defectgen.imaging.files import Mask, Pixels, write_image, write_mask
 from defectgen.imaging.read import read_image
 from defectgen.imaging.square import Square
@@ -26,6 +28,9 @@ from defectgen.page.funnel import funnels, total
 from defectgen.page.render import duration
 from defectgen.page.run import Run
 from defectgen.page.sheets import RealDefects, mirrored, subsets
+from defectgen.quality.gates import POOLED
+from defectgen.quality.gates.calibration import Limit
+from defectgen.quality.memorisation import BLENDED, GENERATED, PASTED, TRAINING
 from defectgen.select import select
 from defectgen.source import Source
 from defectgen.spec import DataSpec
@@ -64,11 +69,16 @@ ATTEMPTS = [
     Attempt("g", "v", EVIL, 1, "failed", "not finite"),
 ]
 
+LIMITS = [  # every attempt has a score of 0.125 in the first and is not asked about the second
+    *[Limit("filled", label, limit, 2, 1.0, 3, 0.25) for label, limit in [("pit", 0.2), (EVIL, 0.1), (POOLED, 0.1)]],
+    Limit("seam", POOLED, -0.5, 6, float("nan"), 0, float("nan")),
+]
+
 
 class FakeCritic:
     """Calls a patch by its brightest and darkest pixel."""
 
-    def predict(self, patches: NDArray[np.float32]) -> NDArray[np.float32]:
+    def predict(self, patches: NDArray[np.float32], groups: Sequence[str]) -> NDArray[np.float32]:
         levels = (patches + 1) * 127.5
         bright, dark = levels.max(axis=(1, 2, 3)) > 190, levels.min(axis=(1, 2, 3)) < 50
         said = np.select([bright, dark], [1, 2], 0)
@@ -99,7 +109,7 @@ class Folders(NamedTuple):
     paths: dict[str, Path]
 
     def report(self, out: Path) -> str:
-        return stage.report(out, **self.paths, name="tile & co")
+        return stage.report(out, **self.paths, name="tile & co", seed=7)
 
     def pits(self) -> RealDefects:
         run = Run.load("tile", self.paths, pd.read_parquet(self.paths["plan"] / "plan.parquet"))
@@ -190,6 +200,7 @@ def make_drawn(plan: Path, generate: Path, source: Source) -> None:
     planned = attempts.drop_duplicates("plan_id").drop(columns=["attempt", "status", "reason"])
     write_table(plan / "plan.parquet", planned)
     select(generate, source, planned, attempts).save()
+    write_table(generate / CALIBRATION, pd.DataFrame(LIMITS, columns=Limit._fields))
     (generate / "seconds.json").write_text(json.dumps({"sampling": 5.0, "gates": 0.5}))
 
 
@@ -256,7 +267,7 @@ def test_every_section_is_there(page: str) -> None:
     ids = {attributes.get("id") for _, attributes in read.elements}
     links = {str(attributes["href"])[1:] for tag, attributes in read.elements if tag == "a"}
     sections = {"next", "funnel", "classes", "rejected", "pictures", "agreement", "curves", "time", "recipe"}
-    sections |= {"verdict", "utility"}
+    sections |= {"verdict", "utility", "gates", "copies"}
     assert sections <= ids and links <= ids
     assert (
         "Not measured" in page
@@ -328,6 +339,40 @@ def test_class_agreement_is_the_mean_over_the_classes(made: Made) -> None:
     assert figures["yield"] == pytest.approx(5 / 7)
 
 
+def test_every_gate_is_told_with_its_limits_and_how_often_it_fired(page: str) -> None:
+    rows = {row[0]: row[2:] for row in Elements(page).rows if len(row) == 8}
+    assert rows["filled"] == ["0.1 to 0.2", "2", "100%", "25%", "10", "6"]  # the six attempts at pits are below 0.2
+    assert rows["seam"] == ["-0.5", "6", "–", "–", "0", "never"]
+
+
+def test_copies_are_counted_beside_planted_ones(made: Made) -> None:
+    """Nobody holds a defect out here, so there is no row of them."""
+    figures = json.loads((made.out / "metrics.json").read_text())["copies"]
+    counted = {rate["of"]: rate for rate in figures["rates"]}
+    assert {of: rate["count"] for of, rate in counted.items()} == {
+        GENERATED: 5,
+        TRAINING: 6,
+        PASTED: 6,
+        BLENDED: 6,
+    }
+    assert {rate["of"]: rate["count"] for rate in figures["caught"]} == {"pit": 8, EVIL: 4}
+    rows = {row[0]: row[1:] for row in Elements(made.page).rows}
+    for of, rate in counted.items():
+        assert rows[of][:3] == [str(rate["copies"]), str(rate["count"]), f"{rate['rate']:.0%}"]
+    assert f"A likeness above {figures['limit']:.2f}" in made.page
+
+
+def test_where_all_defects_show_one_part_nothing_is_called_a_copy(tmp_path: Path) -> None:
+    folders = make(tmp_path / "run")
+    real = Manifest.load(folders.paths["ingest"])
+    Manifest(real.folder, real.images.assign(group="the one"), real.instances).save()
+    folders.report(tmp_path / "out")
+    figures = json.loads((tmp_path / "out/metrics.json").read_text())["copies"]
+    assert {rate["of"]: rate["copies"] for rate in figures["rates"]} == {GENERATED: 0, PASTED: 0, BLENDED: 0}
+    page = (tmp_path / "out/report.html").read_text()
+    assert "nothing counts as a copy" in page and "A likeness above" not in page
+
+
 def test_a_second_time_tells_the_same(
     made: Made, folders: Folders, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -347,7 +392,7 @@ def test_a_second_time_tells_the_same(
 def test_another_verdict_is_another_digest(
     made: Made, folders: Folders, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(FakeCritic, "predict", lambda self, patches: np.eye(3)[np.ones(len(patches), int)])
+    monkeypatch.setattr(FakeCritic, "predict", lambda self, patches, groups: np.eye(3)[np.ones(len(patches), int)])
     assert folders.report(tmp_path) != made.digest
 
 

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from critics import always
 
 from defectgen.diffusion.denoise import Denoiser, V
 from defectgen.diffusion.guide import Clip
@@ -14,7 +15,8 @@ from defectgen.drawing.part import PaintedPart
 from defectgen.errors import UserError
 from defectgen.imaging.files import Pixels, write_mask
 from defectgen.imaging.region import Foreground
-from defectgen.learn.checkpoint import save_checkpoint
+from defectgen.learn.checkpoint import CHECKPOINT, save_checkpoint
+from defectgen.learn.critic import save_critic
 from defectgen.manifest import Manifest
 from defectgen.nn.unet import UNet
 from defectgen.source import PLAN, Source
@@ -45,8 +47,9 @@ def materials(tmp_path_factory: pytest.TempPathFactory) -> Materials:
     torch.manual_seed(0)
     denoiser = Denoiser(UNet(spec, width=8, multipliers=(1, 2), attention=()), V(), spec.sigma_data)
     save_checkpoint(root / "inpaint/checkpoint", denoiser, Cosine(), spec, "32-true", "untrained")
-    inputs = [root / name for name in ("ingest", "inpaint", "upsample", "plan")]
-    generate(root / "drawn", *inputs, steps=2, guides=(Clip(),), gates=())
+    save_critic(root / "critic" / CHECKPOINT, [always(1, spec)], {}, spec, "of one opinion")
+    inputs = [root / name for name in ("ingest", "inpaint", "upsample", "critic", "plan")]
+    generate(root / "drawn", *inputs, 0, steps=2, guides=(Clip(),), gates=())
     source, rows = Source(Manifest.load(root / "ingest")), pd.read_parquet(root / "plan" / PLAN)
     held = frozenset(rows.sort_values("plan_id")["clean_id"].drop_duplicates().head(2))
     return replace(Materials.of(source, Manifest.load(root / "drawn"), rows, spec, SIZE, 0), held=held)
@@ -194,9 +197,11 @@ def test_ungated_takes_first_attempts_whatever_became_of_them(materials: Materia
     plain, changed = (build(["ungated"], some)[0].defects for some in (materials, judged))
     assert [one.picture_id for one in changed] == [one.picture_id for one in plain[1:]]
     assert np.array_equal(changed[1].classes, plain[2].classes)
-    pasted = build(["copy_paste"], materials)[0].defects[1]
-    assert np.array_equal(changed[0].classes, pasted.classes)
-    assert not np.array_equal(plain[1].classes, pasted.classes)
+    row = rows.iloc[1]
+    shape = (materials.spec.number(row["label"]), materials.source.planned_shape(row))
+    planned = materials.picture("planned", row, materials.clean(row), shape)
+    assert np.array_equal(changed[0].classes, planned.classes)
+    assert not np.array_equal(plain[1].pixels, planned.pixels)
 
 
 def test_the_same_materials_make_the_same_arms_and_another_seed_other_perlin(
@@ -218,7 +223,8 @@ def test_a_mistyped_arm_is_named_before_anything_is_made(materials: Materials) -
 
 
 def test_a_sheet_shows_pictures_and_below_them_where_their_defects_are(arms: dict[str, Arm]) -> None:
-    pasted = sheet_of(arms["copy_paste"], COLUMNS + 1)
+    many = replace(arms["copy_paste"], defects=2 * list(arms["copy_paste"].defects))
+    pasted = sheet_of(many, COLUMNS + 1)
     assert pasted.shape[0] // SIZE == 4 and pasted.shape[1] // SIZE == COLUMNS
     red = (pasted[..., 0].astype(int) - pasted[..., 2] > 180).reshape(-1, pasted.shape[1]).any(axis=1)
     cell = pasted.shape[0] // 4

@@ -1,0 +1,104 @@
+"""The bar: what an attempt is held against, measured on real defects of the training split and on clean surface.
+
+Clean surface repainted as good, in places and shapes of the plan, says what is noise; real defects, healed, say what a
+real one scores. Both are kept in the output, so that a resumed run has the very same bar.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+from tqdm import tqdm
+
+from defectgen.heal import as_drawn, as_real, few_of_each
+from defectgen.imaging.files import Pixels, write_image
+from defectgen.imaging.label import Noise
+from defectgen.imaging.read import read_image
+from defectgen.job import Job
+from defectgen.learn.critic import CrossFitted
+from defectgen.manifest import write_table
+from defectgen.painter import Painter
+from defectgen.quality.drawn import Drawn
+from defectgen.quality.gates import POOLED, Calibration, Copied, Evidence, Gate, calibrate
+from defectgen.source import Source
+
+REPAINTS = "repaints.parquet"  # plan rows with the crop of their clean square repainted as good
+REPAINTED = 96  # of them, each on another clean picture: they measure the noise, and show a detector the seam alone
+HEALED = "healed.parquet"  # real training defects with the crop of their square repainted as good
+CALIBRATION = "gates.parquet"
+
+Repainted = list[tuple[Job, Pixels]]
+
+
+@dataclass(frozen=True)
+class Bar:
+    """Noise decides what of a composite is label, the calibration whether it passes."""
+
+    noise: Noise
+    calibration: Calibration
+
+    @classmethod
+    def measure(
+        cls,
+        out: Path,
+        source: Source,
+        painter: Painter,
+        plan: pd.DataFrame,
+        critic: CrossFitted,
+        gates: Sequence[Gate],
+        seed: int,
+    ) -> "Bar":
+        """Measured once; a resumed run reads back what was repainted and comes to the same."""
+        batch = int(plan["batch"].iloc[0])
+        planned = plan.sort_values("plan_id").drop_duplicates("clean_id").head(REPAINTED)
+        real = few_of_each(source, "train", seed).assign(batch=batch)
+        controls = _kept(out, REPAINTS, source, painter, planned, Job.planned)
+        healed = _kept(out, HEALED, source, painter, real, Job.healing)
+        noise = Noise.measure([(job.clean, result, job.shape) for job, result in controls])
+        evidence = Evidence(
+            [as_real(job, result, noise) for job, result in healed],
+            [as_drawn(job, result, noise) for job, result in controls],
+            critic,
+        )
+        calibration = calibrate(gates, evidence)
+        calibration.save(out / CALIBRATION)
+        return cls(noise, calibration)
+
+    def drawn(self, job: Job, result: Pixels) -> Drawn:
+        """What was painted, with its label."""
+        return as_drawn(job, result, self.noise)
+
+    @property
+    def most_alike(self) -> float:
+        """Likeness above which two defects of a class are one picture; without the gate `Copied` nothing is."""
+        known = {limit.gate for limit in self.calibration.limits}
+        return -self.calibration.limit(Copied.reason, POOLED) if Copied.reason in known else 1.0
+
+    def judge(self, drawn: Drawn, early: bool = False) -> tuple[dict[str, float], list[str]]:
+        """Scores by gate and the reasons for which it is rejected; nothing changed, nothing else is asked."""
+        if not drawn.label.any():
+            return {}, ["empty"]
+        return self.calibration.judge(drawn, early)
+
+
+def _kept(
+    out: Path,
+    name: str,
+    source: Source,
+    painter: Painter,
+    rows: pd.DataFrame,
+    job: Callable[[Source, pd.Series, int], Job],
+) -> Repainted:
+    """The jobs of some rows with their squares repainted as good, from the table of that name where it is there."""
+    table, size, batch = out / name, painter.spec.size, int(rows["batch"].iloc[0])
+    crops = [f"{table.stem}/{number:04d}.png" for number in range(len(rows))]
+    if not table.is_file():
+        jobs = (job(source, row, size) for _, row in rows.iterrows())
+        shown = tqdm(jobs, f"repaint as good: {table.stem}", len(rows), unit="region", disable=None)
+        for crop, (_, result) in zip(crops, painter.as_good(shown, batch), strict=True):
+            write_image(out / crop, result)
+        write_table(table, rows.assign(crop_path=crops))
+    return [
+        (job(source, row, size), read_image(out / crop)) for crop, (_, row) in zip(crops, rows.iterrows(), strict=True)
+    ]

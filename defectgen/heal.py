@@ -1,0 +1,55 @@
+"""Healing: the surface that a good part would show where a real defect is, and what the two tell of labels and gates.
+
+Real defects and clean surface are repainted as good, so that real ones, drawn ones and controls have the same form:
+
+    real      clean = healed square, result = the real one, shape = what the annotator marked
+    control   clean = clean square, result = the same repainted, shape = a planned one
+"""
+
+from pathlib import Path
+
+import pandas as pd
+
+from defectgen.imaging.files import Pixels
+from defectgen.imaging.label import Noise, changed
+from defectgen.imaging.read import read_image, read_mask
+from defectgen.job import Job
+from defectgen.manifest import make_seed
+from defectgen.quality.drawn import Drawn
+from defectgen.source import Source
+
+MOST_OF_CLASS = 48  # real defects healed of each class
+
+
+def few_of_each(source: Source, split: str, seed: int) -> pd.DataFrame:
+    """Real defects of a split to heal, with a `seed` each: up to MOST_OF_CLASS of a class, one of each group first."""
+    table = source.defects(split)
+    table = table.assign(seed=[make_seed(seed, "heal", name) for name in table["instance_id"]])
+    table = table.assign(group=table["image_id"].map(source.images["group"])).sort_values("seed")
+    turn = table.groupby(["label", "group"]).cumcount()
+    return table.assign(turn=turn).sort_values(["turn", "seed"]).groupby("label").head(MOST_OF_CLASS).sort_index()
+
+
+def as_real(job: Job, repainted: Pixels, noise: Noise) -> Drawn:
+    """A real defect in the form of a drawn one, as though it had been drawn onto its healed square."""
+    label = changed(repainted, job.clean, job.support, noise)
+    return Drawn(job.row["label"], job.group, repainted, job.clean, job.shape, label, job.support, job.legal)
+
+
+def as_drawn(job: Job, result: Pixels, noise: Noise) -> Drawn:
+    """What was painted onto a job's clean square; repainted as good, it is a control."""
+    label = changed(job.clean, result, job.support, noise)
+    return Drawn(job.row["label"], job.group, job.clean, result, job.shape, label, job.support, job.legal)
+
+
+def as_it_is(source: Source, row: pd.Series, size: int) -> Drawn:
+    """A real defect that nobody healed (a row of `few_of_each`): nothing is known to have changed."""
+    job = Job.healing(source, row, size)
+    return Drawn(job.row["label"], job.group, job.clean, job.clean, job.shape, job.shape, job.support, job.legal)
+
+
+def as_kept(folder: Path, source: Source, row: pd.Series, size: int) -> Drawn:
+    """An attempt as `generate` left it in its folder; `row` has the plan's place and the attempt's files."""
+    job = Job.planned(source, row, size)
+    result, label = read_image(folder / row["crop_path"]), read_mask(folder / row["label_path"])
+    return Drawn(row["label"], job.group, job.clean, result, job.shape, label, job.support, job.legal)

@@ -1,0 +1,38 @@
+"""Filled: nothing that was planned may be missing."""
+
+import numpy as np
+from scipy import ndimage
+
+from defectgen.imaging.files import Mask
+from defectgen.imaging.label import SMALL, SPECK
+from defectgen.quality.drawn import Drawn
+from defectgen.quality.gates.gate import Bound, Evidence, Gate
+
+CAUGHT = 0.975  # share of the good repaints, where nothing was drawn, that it must reject
+
+
+class Filled(Gate):
+    """The planned shape must show a defect: its score is the share of the worst component that the label covers.
+
+    A component smaller than a speck has no share of its own, as the label drops such; where all are, they are judged
+    together. The limit is above what nearly all good repaints reach.
+    """
+
+    reason = "filled"
+
+    def score(self, drawn: Drawn) -> float:
+        """In [0, 1]."""
+        speck = SPECK * (drawn.side / SMALL) ** 2
+        return min(float(drawn.label[part].mean()) for part in _parts(drawn.shape, speck))
+
+    def bounds(self, evidence: Evidence) -> list[Bound]:
+        fills = np.array([self.score(control) for control in evidence.good])
+        return [*super().bounds(evidence), Bound(np.nextafter(fills, np.inf), evidence.good, CAUGHT)]
+
+
+def _parts(shape: Mask, least: float) -> list[Mask]:
+    """The components of at least so many pixels; without one, all of the shape."""
+    numbered, count = ndimage.label(shape, np.ones((3, 3)))
+    areas = np.bincount(numbered.ravel(), minlength=count + 1)
+    big = [number for number in range(1, count + 1) if areas[number] >= least]
+    return [numbered == number for number in big] or [shape]
