@@ -35,6 +35,13 @@ class Judged:
     reasons: list[str]  # why it is rejected; none: it is not
 
 
+class Expected(NamedTuple):
+    """A job's native square repainted as good, None where that is no picture, and its part of the seconds it took."""
+
+    result: Pixels | None
+    seconds: float
+
+
 class Lineage(NamedTuple):
     """Digests of the weights that draw: those of the inpainter, and of the upsampler where there is one."""
 
@@ -77,9 +84,10 @@ class Attempts:
         waiting = [Job.planned(self.source, row, size) for _, row in rows.sort_values("plan_id").iterrows()]
         records: list[Row] = []
         passed: set[str] = set()
+        expected = self._expected(waiting)
         attempt = 0
         while waiting:
-            outcomes = self._attempt(waiting, attempt)
+            outcomes = self._attempt(waiting, expected, attempt)
             passed |= {outcome["plan_id"] for outcome in outcomes if outcome["status"] == "accepted"}
             records += outcomes
             attempt += 1
@@ -90,34 +98,43 @@ class Attempts:
         wanted = self.best_of if row["plan_id"] in passed else row["attempts"]
         return attempt < min(wanted, row["attempts"])
 
-    def _attempt(self, jobs: list[Job], attempt: int) -> list[Row]:
+    def _expected(self, jobs: list[Job]) -> dict[str, Expected]:
+        """What each job's place looks like repainted as good, by plan id: a defect must differ from that too."""
+        start = time.perf_counter()
+        painted = list(self.painter.as_good(jobs, int(jobs[0].row["batch"])))
+        seconds = (time.perf_counter() - start) / len(jobs)
+        return {job.row["plan_id"]: Expected(result, seconds) for job, result in painted}
+
+    def _attempt(self, jobs: list[Job], expected: dict[str, Expected], attempt: int) -> list[Row]:
         """The rows of one attempt at each job."""
         start = time.perf_counter()
         seeds = [make_seed(job.row["seed"], attempt) for job in jobs]
         pictures = self.painter.low(jobs, [job.row["label"] for job in jobs], seeds)
         sampling = (time.perf_counter() - start) / len(jobs)
         return [
-            self._finish(job, picture, attempt, seed) | {"seconds_sampling": sampling}
+            self._finish(job, expected[job.row["plan_id"]], picture, attempt, seed) | {"seconds_sampling": sampling}
             for job, picture, seed in zip(jobs, pictures, seeds, strict=True)
         ]
 
-    def _finish(self, job: Job, low: Picture, attempt: int, seed: int) -> Row:
+    def _finish(self, job: Job, expected: Expected, low: Picture, attempt: int, seed: int) -> Row:
         """Detail where it is large, files of one attempt, and its row."""
         instance_id = make_id(job.row["plan_id"], attempt)
         record = job.row.to_dict() | {"instance_id": instance_id, "attempt": attempt, "seed": seed}
         record |= {"checkpoint": self.lineage.checkpoint, "upsampler": "", "drawn_at": self.painter.spec.size}
         record |= {"crop_path": "", "label_path": "", "change": np.nan}
-        if not np.isfinite(low).all():
+        if not attempt:
+            record |= {"seconds_expected": expected.seconds}
+        if expected.result is None or not np.isfinite(low).all():
             return record | {"status": "failed", "reason": "not finite"}
         spent, large = Spent(), self.painter.wants_detail(job)
-        judged = self._judge(job, job.patch, low, spent, early=large)
+        judged = self._judge(job, expected.result, (job.patch, low), spent, early=large)
         if large and not judged.reasons:
             record |= {"drawn_at": HIGH, "upsampler": self.lineage.upsampler}
             with spent.on("upsampling"):
                 high = self.painter.high(job, low, job.row["label"], seed)
             if not np.isfinite(high).all():
                 return record | {"status": "failed", "reason": "not finite"}
-            judged = self._judge(job, job.large, high, spent)
+            judged = self._judge(job, expected.result, (job.large, high), spent)
         record |= {"crop_path": f"crops/{instance_id}.png", "label_path": f"crops/{instance_id}-label.png"}
         with spent.on("writing"):
             write_image(self.out / record["crop_path"], judged.result)
@@ -127,11 +144,13 @@ class Attempts:
         record |= {f"score_{reason}": score for reason, score in judged.scores.items()}
         return record | {"status": "rejected" if judged.reasons else "accepted", "reason": (judged.reasons or [""])[0]}
 
-    def _judge(self, job: Job, seen: Picture, painted: Picture, spent: Spent, early: bool = False) -> Judged:
-        """Composite, label and gates; `early`: only the gates that need no detail."""
+    def _judge(
+        self, job: Job, expected: Pixels, painted: tuple[Picture, Picture], spent: Spent, early: bool = False
+    ) -> Judged:
+        """Composite of a patch before and after, label and gates; `early`: only the gates that need no detail."""
         with spent.on("composite"):
-            drawn = self.bar.drawn(job, self.painter.composite(job, seen, painted))
-            change = prominence(drawn.clean, drawn.result, drawn.shape, self.bar.noise)
+            drawn = self.bar.drawn(job, expected, self.painter.composite(job, *painted))
+            change = prominence([drawn.clean, expected], drawn.result, drawn.shape, self.bar.noise)
         with spent.on("gates"):
             scores, reasons = self.bar.judge(drawn, early)
         return Judged(drawn.result, drawn.label, change, scores, reasons)

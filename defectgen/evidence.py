@@ -1,7 +1,7 @@
 """The bar: what an attempt is held against, measured on real defects of the training split and on clean surface.
 
-Clean surface repainted as good, in places and shapes of the plan, says what is noise; real defects, healed, say what a
-real one scores. Both are kept in the output, so that a resumed run has the very same bar.
+Clean surface repainted as good twice, in places and shapes of the plan, says what is noise; real defects, healed, say
+what a real one scores. All are kept in the output, so that a resumed run has the very same bar.
 """
 
 from collections.abc import Callable, Sequence
@@ -11,13 +11,14 @@ from pathlib import Path
 import pandas as pd
 from tqdm import tqdm
 
-from defectgen.heal import as_drawn, as_real, few_of_each
-from defectgen.imaging.files import Pixels, write_image
+from defectgen.errors import UserError
+from defectgen.heal import as_drawn, as_real, every_defect, few_of_each
+from defectgen.imaging.files import Pixels, pixel_hash, write_image
 from defectgen.imaging.label import Noise
 from defectgen.imaging.read import read_image
 from defectgen.job import Job
 from defectgen.learn.critic import CrossFitted
-from defectgen.manifest import write_table
+from defectgen.manifest import make_seed, write_table
 from defectgen.painter import Painter
 from defectgen.quality.drawn import Drawn
 from defectgen.quality.gates import POOLED, Calibration, Copied, Evidence, Gate, calibrate
@@ -25,6 +26,7 @@ from defectgen.source import Source
 
 REPAINTS = "repaints.parquet"  # plan rows with the crop of their clean square repainted as good
 REPAINTED = 96  # of them, each on another clean picture: they measure the noise, and show a detector the seam alone
+EXPECTED = "expected.parquet"  # the same rows with their squares repainted as good again, with other noise
 HEALED = "healed.parquet"  # real training defects with the crop of their square repainted as good
 CALIBRATION = "gates.parquet"
 
@@ -54,20 +56,23 @@ class Bar:
         planned = plan.sort_values("plan_id").drop_duplicates("clean_id").head(REPAINTED)
         real = few_of_each(source, "train", seed).assign(batch=batch)
         controls = _kept(out, REPAINTS, source, painter, planned, Job.planned)
+        expected = [result for _, result in _kept(out, EXPECTED, source, painter, reseeded(planned), Job.planned)]
         healed = _kept(out, HEALED, source, painter, real, Job.healing)
-        noise = Noise.measure([(job.clean, result, job.shape) for job, result in controls])
+        pairs = list(zip(controls, expected, strict=True))
+        noise = Noise.measure([([job.clean, other], result, job.shape) for (job, result), other in pairs])
         evidence = Evidence(
             [as_real(job, result, noise) for job, result in healed],
-            [as_drawn(job, result, noise) for job, result in controls],
+            [as_drawn(job, other, result, noise) for (job, result), other in pairs],
+            every_defect(source, "train", painter.spec.size),
             critic,
         )
         calibration = calibrate(gates, evidence)
         calibration.save(out / CALIBRATION)
         return cls(noise, calibration)
 
-    def drawn(self, job: Job, result: Pixels) -> Drawn:
-        """What was painted, with its label."""
-        return as_drawn(job, result, self.noise)
+    def drawn(self, job: Job, expected: Pixels, result: Pixels) -> Drawn:
+        """What was painted, with its label; `expected` is the job's square repainted as good."""
+        return as_drawn(job, expected, result, self.noise)
 
     @property
     def most_alike(self) -> float:
@@ -82,6 +87,11 @@ class Bar:
         return self.calibration.judge(drawn, early)
 
 
+def reseeded(rows: pd.DataFrame) -> pd.DataFrame:
+    """Plan rows with the seeds by which they are repainted as good a second time."""
+    return rows.assign(seed=[make_seed(seed, "expected") for seed in rows["seed"]])
+
+
 def _kept(
     out: Path,
     name: str,
@@ -93,12 +103,27 @@ def _kept(
     """The jobs of some rows with their squares repainted as good, from the table of that name where it is there."""
     table, size, batch = out / name, painter.spec.size, int(rows["batch"].iloc[0])
     crops = [f"{table.stem}/{number:04d}.png" for number in range(len(rows))]
-    if not table.is_file():
+    results = _whole(out, table)
+    if results is None:
+        results = []
         jobs = (job(source, row, size) for _, row in rows.iterrows())
         shown = tqdm(jobs, f"repaint as good: {table.stem}", len(rows), unit="region", disable=None)
         for crop, (_, result) in zip(crops, painter.as_good(shown, batch), strict=True):
+            if result is None:
+                raise UserError(f"{out}: the trained networks draw nothing finite; train with a lower rate")
             write_image(out / crop, result)
-        write_table(table, rows.assign(crop_path=crops))
-    return [
-        (job(source, row, size), read_image(out / crop)) for crop, (_, row) in zip(crops, rows.iterrows(), strict=True)
-    ]
+            results.append(result)
+        write_table(table, rows.assign(crop_path=crops, crop_sha256=[pixel_hash(result) for result in results]))
+    return [(job(source, row, size), result) for (_, row), result in zip(rows.iterrows(), results, strict=True)]
+
+
+def _whole(out: Path, table: Path) -> list[Pixels] | None:
+    """The squares of a table as they were repainted; None unless every one is there."""
+    if not table.is_file():
+        return None
+    rows = pd.read_parquet(table)
+    try:
+        results = [read_image(out / path) for path in rows["crop_path"]]
+    except UserError:
+        return None
+    return results if [pixel_hash(result) for result in results] == list(rows["crop_sha256"]) else None

@@ -32,20 +32,23 @@ def few_of_each(source: Source, split: str, seed: int) -> pd.DataFrame:
 
 def as_real(job: Job, repainted: Pixels, noise: Noise) -> Drawn:
     """A real defect in the form of a drawn one, as though it had been drawn onto its healed square."""
-    label = changed(repainted, job.clean, job.support, noise)
+    label = changed([repainted], job.clean, job.support, noise)
     return Drawn(job.row["label"], job.group, repainted, job.clean, job.shape, label, job.support, job.legal)
 
 
-def as_drawn(job: Job, result: Pixels, noise: Noise) -> Drawn:
-    """What was painted onto a job's clean square; repainted as good, it is a control."""
-    label = changed(job.clean, result, job.support, noise)
+def as_drawn(job: Job, expected: Pixels, result: Pixels, noise: Noise) -> Drawn:
+    """What was painted onto a job's clean square; repainted as good, it is a control.
+
+    expected: the square repainted as good, with other noise.
+    """
+    label = changed([job.clean, expected], result, job.support, noise)
     return Drawn(job.row["label"], job.group, job.clean, result, job.shape, label, job.support, job.legal)
 
 
-def as_it_is(source: Source, row: pd.Series, size: int) -> Drawn:
-    """A real defect that nobody healed (a row of `few_of_each`): nothing is known to have changed."""
-    job = Job.healing(source, row, size)
-    return Drawn(job.row["label"], job.group, job.clean, job.clean, job.shape, job.shape, job.support, job.legal)
+def every_defect(source: Source, split: str, size: int) -> list[Drawn]:
+    """The real defects of a split as nobody healed them: their marks count as what changed."""
+    jobs = [Job.healing(source, row, size) for _, row in source.defects(split).assign(seed=0).iterrows()]
+    return [Drawn(j.row["label"], j.group, j.clean, j.clean, j.shape, j.shape, j.support, j.legal) for j in jobs]
 
 
 def as_kept(folder: Path, source: Source, row: pd.Series, size: int) -> Drawn:

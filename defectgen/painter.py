@@ -6,7 +6,6 @@ from itertools import islice
 import numpy as np
 from numpy.typing import NDArray
 
-from defectgen.errors import UserError
 from defectgen.imaging.blend import composite
 from defectgen.imaging.files import Pixels
 from defectgen.job import Job, Picture
@@ -43,11 +42,10 @@ class Painter:
         result[job.inside] = composite(job.clean, seen, painted, job.region)[job.inside]
         return result
 
-    def as_good(self, jobs: Iterable[Job], batch: int) -> Iterator[tuple[Job, Pixels]]:
-        """Every job's square painted as good surface, in order; `batch` of them share a network call.
+    def as_good(self, jobs: Iterable[Job], batch: int) -> Iterator[tuple[Job, Pixels | None]]:
+        """Every job's square painted as good surface, in order, None where the networks' pictures are not finite.
 
-        Raises:
-            UserError: the networks' pictures are not finite.
+        `batch` of them share a network call.
         """
         stream = iter(jobs)
         while few := list(islice(stream, batch)):
@@ -56,6 +54,4 @@ class Painter:
                 seen, painted = job.patch, low
                 if self.wants_detail(job) and np.isfinite(low).all():
                     seen, painted = job.large, self.high(job, low, GOOD, seed)
-                if not np.isfinite(painted).all():
-                    raise UserError("the trained networks draw nothing finite; train with a lower rate")
-                yield job, self.composite(job, seen, painted)
+                yield job, self.composite(job, seen, painted) if np.isfinite(painted).all() else None

@@ -38,13 +38,18 @@ SHARPEST = 256
 class Brightening(Cascade):
     """Brightens the region less its rim by 0.5 where a defect is asked for, at 256 px by 0.8 and stripes.
 
-    Asked for good surface it paints LEVEL and its grain. spoiled: side whose pictures are not finite. asked: how many
-    pictures each call to `low` was for; enlarged: class and seed of everything it was asked to enlarge.
+    Asked for good surface it paints LEVEL and its grain. spoiled, of: side and classes whose pictures are not finite.
+    asked: how many pictures each call to `low` was for; enlarged: class and seed of everything it was asked to enlarge.
     """
 
-    def __init__(self, upsampler: bool = True, spoiled: int = 0) -> None:
+    def __init__(self, upsampler: bool = True, spoiled: int = 0, of: Sequence[int] = (0, 1)) -> None:
         super().__init__(cast(Inpainter, None), cast(Upsampler, self) if upsampler else None)
-        self.spoiled, self.asked, self.enlarged = spoiled, list[int](), list[tuple[int, int]]()
+        self.spoiled, self.of, self.asked, self.enlarged = spoiled, of, list[int](), list[tuple[int, int]]()
+
+    @property
+    def detailed(self) -> list[int]:
+        """The seeds of the defects it was asked to enlarge."""
+        return [seed for label, seed in self.enlarged if label]
 
     def low(
         self,
@@ -74,7 +79,8 @@ class Brightening(Cascade):
         grain = np.random.default_rng(seed).uniform(-0.1, 0.1, (64, 64)).repeat(size // 64, 0).repeat(size // 64, 1)
         where = middle(region).repeat(size // 64, 0).repeat(size // 64, 1)
         drawn = np.where(where, patch + defect if label else LEVEL + grain, patch)
-        return (np.nan * drawn if size == self.spoiled else drawn).astype(np.float32)
+        spoiled = size == self.spoiled and label in self.of
+        return (np.nan * drawn if spoiled else drawn).astype(np.float32)
 
 
 def middle(region: Mask) -> Mask:

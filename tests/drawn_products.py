@@ -1,6 +1,7 @@
 """What slow tests need of a product whose data set is drawn: its networks, its noise, clean val pictures to repaint."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from itertools import cycle
 from pathlib import Path
 
@@ -8,7 +9,8 @@ import pandas as pd
 
 from defectgen.diffusion.guide import ClassifierFree, Clip
 from defectgen.diffusion.solve import DDPM
-from defectgen.evidence import REPAINTS
+from defectgen.evidence import EXPECTED, REPAINTS, reseeded
+from defectgen.imaging.files import Pixels
 from defectgen.imaging.label import Noise
 from defectgen.imaging.read import read_image
 from defectgen.job import Job
@@ -38,11 +40,31 @@ def painter_of(name: str) -> Painter:
 
 
 def noise_of(name: str, source: Source, size: int) -> Noise:
-    """That of clean training surface repainted as good, which `generate` keeps."""
+    """That of clean training surface repainted as good twice, which `generate` keeps."""
     folder = DATA / "generate" / name
-    assert (folder / REPAINTS).is_file(), f"{folder}: nothing repainted; run `defectgen run` for {name} first"
-    jobs = [(Job.planned(source, row, size), row) for _, row in pd.read_parquet(folder / REPAINTS).iterrows()]
-    return Noise.measure([(job.clean, read_image(folder / row["crop_path"]), job.shape) for job, row in jobs])
+    assert (folder / EXPECTED).is_file(), f"{folder}: nothing repainted; run `defectgen run` for {name} first"
+    rows = pd.read_parquet(folder / REPAINTS)
+    jobs = [Job.planned(source, row, size) for _, row in rows.iterrows()]
+    results = [read_image(folder / path) for path in rows["crop_path"]]
+    others = [read_image(folder / path) for path in pd.read_parquet(folder / EXPECTED)["crop_path"]]
+    repaints = zip(jobs, others, results, strict=True)
+    return Noise.measure([([job.clean, other], result, job.shape) for job, other, result in repaints])
+
+
+def repainted(painter: Painter, jobs: Sequence[Job]) -> list[Pixels]:
+    """The squares of jobs repainted as good."""
+    results = [result for _, result in painter.as_good(jobs, BATCH)]
+    assert not any(result is None for result in results), "the networks draw nothing finite"
+    return [result for result in results if result is not None]
+
+
+def repainted_twice(painter: Painter, jobs: Sequence[Job]) -> list[tuple[Job, Pixels, Pixels]]:
+    """Controls: a job, its square repainted as good with other noise, which is to be expected, and as good."""
+    seeds = reseeded(pd.DataFrame({"seed": [job.row["seed"] for job in jobs]}))["seed"]
+    again = [replace(job, row=job.row.copy()) for job in jobs]
+    for job, seed in zip(again, seeds, strict=True):
+        job.row["seed"] = seed
+    return list(zip(jobs, repainted(painter, again), repainted(painter, jobs), strict=True))
 
 
 def control_jobs(name: str, source: Source, size: int) -> Iterator[Job]:

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from brightening import LARGE, SHAPE, SPOTS, Brightening, painter_of, product
+from numpy.typing import NDArray
 
 from defectgen.attempt import Attempts, Lineage
 from defectgen.evidence import Bar
@@ -15,6 +16,7 @@ from defectgen.imaging.label import Noise, prominence
 from defectgen.imaging.read import read_image, read_mask
 from defectgen.imaging.region import REACH, grow
 from defectgen.imaging.square import Square, shrink_mask
+from defectgen.job import Job
 from defectgen.learn.cascade import Cascade
 from defectgen.quality.drawn import Drawn
 from defectgen.quality.gates import POOLED, Calibration, Gate, Limit
@@ -63,6 +65,15 @@ class Second(Gate):
         return float(self.asked[drawn.side] % 2 == 0)
 
 
+class Whitewashing(Brightening):
+    """Brightens whatever it is asked for."""
+
+    def _painted(
+        self, patch: NDArray[np.float32], region: Mask, label: int, seed: int, defect: np.float32 | NDArray[np.float32]
+    ) -> NDArray[np.float32]:
+        return super()._painted(patch, region, 1, seed, defect)
+
+
 def bar_of(*gates: Gate) -> Bar:
     """What scores below a half is rejected."""
     limits = [Limit(gate.reason, POOLED, 0.5, 0, np.nan, 0, np.nan) for gate in gates]
@@ -101,7 +112,7 @@ def test_sides_above_96_are_drawn_at_256_and_others_are_not(tmp_path: Path) -> N
     assert (drawn["status"] == "accepted").all() and (drawn["reason"] == "").all()
     assert (drawn["checkpoint"] == "inpainter").all()
     assert drawn["upsampler"].to_dict() == {name: "upsampler" if name in LARGE else "" for name in SPOTS}
-    assert set(cascade.enlarged) == {(1, seed) for name, seed in drawn["seed"].items() if name in LARGE}
+    assert set(cascade.detailed) == {seed for name, seed in drawn["seed"].items() if name in LARGE}
 
 
 def test_detail_drawn_at_256_is_in_the_picture(tmp_path: Path) -> None:
@@ -136,7 +147,7 @@ def test_what_fails_a_gate_at_64_is_never_enlarged(tmp_path: Path) -> None:
         (drawn["reason"] == "never").all() and (drawn["score_always"] == 1).all() and (drawn["score_never"] == 0).all()
     )
     assert (drawn["drawn_at"] == 64).all()
-    assert not cascade.enlarged
+    assert not cascade.detailed
 
 
 def test_a_gate_for_detail_judges_a_large_one_only_when_it_has_it(tmp_path: Path) -> None:
@@ -164,7 +175,7 @@ def test_gates_judge_a_large_one_again_when_it_has_its_detail(tmp_path: Path) ->
             assert list(mine["drawn_at"]) == [64, 256, 256]
         else:
             assert list(mine["status"]) == ["rejected", "accepted"] and set(mine["drawn_at"]) == {64}
-    assert len(cascade.enlarged) == (drawn["drawn_at"] == 256).sum() == 2 * 2
+    assert len(cascade.detailed) == (drawn["drawn_at"] == 256).sum() == 2 * 2
 
 
 @pytest.mark.parametrize(("best_of", "made"), [(1, 1), (2, 2), (3, 3), (9, 3)])
@@ -201,14 +212,37 @@ def test_outside_the_support_every_pixel_is_bit_identical(tmp_path: Path, channe
 
 
 def test_what_is_recorded_of_the_change_is_that_of_the_kept_picture_in_the_planned_shape(tmp_path: Path) -> None:
+    """From the clean square and the same repainted as good."""
     attempts, rows, source = attempts_of(tmp_path, Brightening())
+    planned = {row["plan_id"]: Job.planned(source, row, 64) for _, row in rows.iterrows()}
     for _, row in attempts.draw(rows).iterrows():
         clean, allowed = support(source, row)
         square = Square(row["x"], row["y"], row["side"])
         shape, inside = np.zeros_like(allowed), square.inside(SHAPE)[1]
         shape[inside] = square.cut(source.planned_shape(row))[inside]
         result = read_image(tmp_path / "out" / row["crop_path"])
-        assert row["change"] == prominence(clean, result, shape, NOISE) > 1
+        ((_, expected),) = attempts.painter.as_good([planned[row["plan_id"]]], 1)
+        assert expected is not None
+        assert row["change"] == prominence([clean, expected], result, shape, NOISE) > 1
+        assert row["change"] < prominence([clean], result, shape, NOISE)
+
+
+def test_what_the_networks_do_to_good_surface_too_is_no_defect(tmp_path: Path) -> None:
+    attempts, rows, source = attempts_of(tmp_path, Whitewashing())
+    drawn = attempts.draw(rows)
+    assert (drawn["status"] == "rejected").all() and (drawn["reason"] == "empty").all()
+    for _, row in drawn.iterrows():
+        clean, allowed = support(source, row)
+        assert np.abs(read_image(tmp_path / "out" / row["crop_path"]).astype(float) - clean)[allowed].mean() > 20
+
+
+def test_every_square_is_repainted_as_good_once_however_often_it_is_tried(tmp_path: Path) -> None:
+    cascade = Brightening()
+    attempts, rows, _ = attempts_of(tmp_path, cascade, Never())
+    drawn = attempts.draw(only(rows, "small", "limit", "above"))
+    assert cascade.asked == [2, 1, 3, 3, 3], "two at a time, then three attempts at all"
+    assert len(cascade.enlarged) == 1
+    assert list(drawn["seconds_expected"].notna()) == [True] * 3 + [False] * 6
 
 
 def test_a_label_that_is_empty_is_rejected_without_asking_a_gate(tmp_path: Path) -> None:
@@ -221,7 +255,7 @@ def test_a_label_that_is_empty_is_rejected_without_asking_a_gate(tmp_path: Path)
 
 
 def test_an_enlargement_that_is_not_a_picture_has_failed_and_the_others_are_drawn(tmp_path: Path) -> None:
-    attempts, rows, _ = attempts_of(tmp_path, Brightening(spoiled=256))
+    attempts, rows, _ = attempts_of(tmp_path, Brightening(spoiled=256, of=[1]))
     drawn = attempts.draw(rows)
     failed = drawn[drawn["plan_id"].isin(LARGE)]
     assert (failed["status"] == "failed").all() and (failed["reason"] == "not finite").all()
@@ -229,8 +263,24 @@ def test_an_enlargement_that_is_not_a_picture_has_failed_and_the_others_are_draw
     assert (drawn.loc[~drawn["plan_id"].isin(LARGE), "status"] == "accepted").all()
 
 
-def test_where_nothing_drawn_is_a_picture_every_attempt_has_failed_and_none_is_chosen(tmp_path: Path) -> None:
-    attempts, rows, _ = attempts_of(tmp_path, Brightening(spoiled=64))
+def test_an_attempt_whose_square_repainted_as_good_is_no_picture_has_failed_and_the_others_are_drawn(
+    tmp_path: Path,
+) -> None:
+    cascade = Brightening(spoiled=256, of=[0])
+    attempts, rows, _ = attempts_of(tmp_path, cascade)
+    drawn = attempts.draw(rows)
+    failed = drawn[drawn["plan_id"].isin(LARGE)]
+    assert (failed["status"] == "failed").all() and (failed["reason"] == "not finite").all()
+    assert (failed["crop_path"] == "").all() and len(failed) == 3 * len(LARGE)
+    assert (drawn.loc[~drawn["plan_id"].isin(LARGE), "status"] == "accepted").all()
+    assert not cascade.detailed
+
+
+@pytest.mark.parametrize("label", [0, 1])
+def test_where_nothing_drawn_is_a_picture_every_attempt_has_failed_and_none_is_chosen(
+    tmp_path: Path, label: int
+) -> None:
+    attempts, rows, _ = attempts_of(tmp_path, Brightening(spoiled=64, of=[label]))
     drawn = settle(attempts.draw(rows), lambda best: [False] * len(best))
     assert len(drawn) == 3 * len(SPOTS)
     assert (drawn["status"] == "failed").all() and (drawn["reason"] == "not finite").all()

@@ -16,7 +16,18 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from drawn_products import BATCH, CONTROLS, DATA, PRODUCTS, ROOT, SEED, control_jobs, painter_of
+from drawn_products import (
+    BATCH,
+    CONTROLS,
+    DATA,
+    PRODUCTS,
+    ROOT,
+    SEED,
+    control_jobs,
+    painter_of,
+    repainted,
+    repainted_twice,
+)
 
 from defectgen.evidence import HEALED, Bar
 from defectgen.heal import as_kept, as_real, few_of_each
@@ -105,7 +116,7 @@ def find(name: str) -> Finding:
     gates = inspect.signature(generate).parameters["gates"].default
     bar = Bar.measure(folder, source, painter, plan, critic, gates, SEED)
     accepted = list(kept(generated, source, painter.spec.size))
-    controls = repainted(name, source, painter, bar)
+    controls = controls_of(name, source, painter, bar)
     real = {split: healed(split, source, painter, bar) for split in ("train", "val")}
     filled = Filled()
     judged = {"healed val defects pass": real["val"], "repainted val pictures pass": controls}
@@ -133,17 +144,17 @@ def kept(generated: Manifest, source: Source, size: int) -> Iterator[Drawn]:
         yield as_kept(generated.folder, source, row.drop(["x", "y"]).rename({"region_x": "x", "region_y": "y"}), size)
 
 
-def repainted(name: str, source: Source, painter: Painter, bar: Bar) -> list[Drawn]:
+def controls_of(name: str, source: Source, painter: Painter, bar: Bar) -> list[Drawn]:
     """Clean val pictures repainted as good."""
     jobs = list(islice(control_jobs(name, source, painter.spec.size), CONTROLS))
-    return [bar.drawn(job, result) for job, result in painter.as_good(jobs, BATCH)]
+    return [bar.drawn(job, expected, result) for job, expected, result in repainted_twice(painter, jobs)]
 
 
 def healed(split: str, source: Source, painter: Painter, bar: Bar) -> list[Drawn]:
     """Real defects of a split as though they had been drawn."""
     rows = few_of_each(source, split, SEED).assign(batch=BATCH)
     jobs = [Job.healing(source, row, painter.spec.size) for _, row in rows.iterrows()]
-    return [as_real(job, result, bar.noise) for job, result in painter.as_good(jobs, BATCH)]
+    return [as_real(job, result, bar.noise) for job, result in zip(jobs, repainted(painter, jobs), strict=True)]
 
 
 def passing(bar: Bar, drawn: Sequence[Drawn]) -> pd.Series:

@@ -8,8 +8,8 @@ import pytest
 from brightening import LEVEL, Brightening, painter_of, product
 from small import disc, picture
 
-from defectgen.heal import MOST_OF_CLASS, as_drawn, as_it_is, as_kept, as_real, few_of_each
-from defectgen.imaging.files import write_image, write_mask
+from defectgen.heal import MOST_OF_CLASS, as_drawn, as_kept, as_real, every_defect, few_of_each
+from defectgen.imaging.files import Pixels, write_image, write_mask
 from defectgen.imaging.label import Noise
 from defectgen.job import Job
 from defectgen.manifest import IMAGES, INSTANCES, Manifest, image_row, mask_row, table
@@ -74,6 +74,7 @@ def test_a_real_defect_is_told_as_if_drawn_onto_its_healed_surface(
     row = few_of_each(source, "train", 0).assign(batch=1).loc[f"donor-{name}"]
     job = Job.healing(source, row, 64)
     ((_, healed),) = painter_of(Brightening()).as_good([job], 1)
+    assert healed is not None
     real = as_real(job, healed, NOISE)
     assert real.result is job.clean and real.clean is healed
     assert (real.label_name, real.group) == ("pit", f"broken-{name}")
@@ -87,10 +88,31 @@ def test_what_nobody_healed_has_changed_nothing_and_is_labelled_as_the_annotator
     made: tuple[Source, pd.DataFrame],
 ) -> None:
     source, _ = made
-    row = few_of_each(source, "train", 0).loc["donor-small"]
-    real, job = as_it_is(source, row, 64), Job.healing(source, row, 64)
-    assert np.array_equal(real.result, real.clean) and np.array_equal(real.result, job.clean)
-    assert np.array_equal(real.label, real.shape) and real.shape.any()
+    every = every_defect(source, "train", 64)
+    assert [real.group for real in every] == list(source.defects("train")["image_id"])
+    for real in every:
+        assert np.array_equal(real.result, real.clean) and (real.result[real.shape] < 20).all()
+        assert np.array_equal(real.label, real.shape) and real.shape.any()
+    assert not every_defect(source, "val", 64)
+
+
+def drawn_and_expected(source: Source, row: pd.Series) -> tuple[Job, Pixels, Pixels]:
+    """A planned job with a defect drawn, and its square repainted as good."""
+    painter, job = painter_of(Brightening()), Job.planned(source, row, 64)
+    ((_, expected),) = painter.as_good([job], 1)
+    assert expected is not None
+    return job, painter.composite(job, job.patch, painter.low([job], ["pit"], [1])[0]), expected
+
+
+def test_only_what_differs_from_the_clean_square_and_from_what_is_expected_there_is_label(
+    made: tuple[Source, pd.DataFrame],
+) -> None:
+    source, rows = made
+    job, result, expected = drawn_and_expected(source, rows.iloc[0])
+    assert iou(as_drawn(job, expected, result, NOISE).label, job.shape) > 0.6
+    assert iou(as_drawn(job, job.clean, result, NOISE).label, job.shape) > 0.6
+    assert not as_drawn(job, result, result, NOISE).label.any()
+    assert not as_drawn(job, expected, job.clean, NOISE).label.any()
 
 
 @pytest.mark.parametrize("name", ["small", "corner"])
@@ -98,10 +120,9 @@ def test_an_attempt_read_back_is_the_one_that_was_judged(
     made: tuple[Source, pd.DataFrame], tmp_path: Path, name: str
 ) -> None:
     source, rows = made
-    painter = painter_of(Brightening())
     row = rows.set_index("plan_id", drop=False).loc[name]
-    job = Job.planned(source, row, 64)
-    drawn = as_drawn(job, painter.composite(job, job.patch, painter.low([job], ["pit"], [1])[0]), NOISE)
+    job, result, expected = drawn_and_expected(source, row)
+    drawn = as_drawn(job, expected, result, NOISE)
     assert iou(drawn.label, drawn.shape) > 0.6
     write_image(tmp_path / "crop.png", drawn.result)
     write_mask(tmp_path / "label.png", drawn.label)

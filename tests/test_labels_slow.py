@@ -6,7 +6,19 @@ from itertools import islice
 import numpy as np
 import pandas as pd
 import pytest
-from drawn_products import BATCH, CONTROLS, DATA, PRODUCTS, ROOT, SEED, control_jobs, noise_of, painter_of
+from drawn_products import (
+    BATCH,
+    CONTROLS,
+    DATA,
+    PRODUCTS,
+    ROOT,
+    SEED,
+    control_jobs,
+    noise_of,
+    painter_of,
+    repainted,
+    repainted_twice,
+)
 from scipy import ndimage
 
 from defectgen.heal import as_drawn, as_real, few_of_each
@@ -57,9 +69,10 @@ def test_labels_from_healed_defects_agree_with_annotators() -> None:
         noise = noise_of(name, source, size)
         rows = few_of_each(source, "val", SEED).assign(batch=BATCH)
         healing = [Job.healing(source, row, size) for _, row in rows.iterrows()]
-        real = measured([as_real(job, result, noise) for job, result in painter.as_good(healing, BATCH)])
-        controls = list(islice(control_jobs(name, source, size), CONTROLS))
-        good = measured([as_drawn(job, result, noise) for job, result in painter.as_good(controls, BATCH)])
+        healed = zip(healing, repainted(painter, healing), strict=True)
+        real = measured([as_real(job, result, noise) for job, result in healed])
+        controls = repainted_twice(painter, list(islice(control_jobs(name, source, size), CONTROLS)))
+        good = measured([as_drawn(job, expected, result, noise) for job, expected, result in controls])
         filled = np.concatenate([real["covered"], good["covered"]])
         telling[name] = float(auroc(np.arange(len(filled)) < len(real), filled, np.ones((1, len(filled))))[0])
         labelled[name] = 1 - good["none"].mean()
@@ -99,7 +112,8 @@ with regions as they are in training. The label of what changed from the healed 
 the annotator marked; the noise is that of clean training surface. "Of all that may change" is the IoU of the
 region that was painted over: a label of everything would reach it, so an IoU below it can still be the better mask, and
 one above it cannot be had by flooding. Clean val pictures repainted as good, in planned shapes, have no defect and
-should have no label. Medians and quartiles; components found, pieces of a label and no label are means.
+should have no label; as drawn defects are, they are compared with the clean square and with another good repaint of it.
+Medians and quartiles; components found, pieces of a label and no label are means.
 
 {date}:
 

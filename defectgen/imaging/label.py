@@ -1,9 +1,10 @@
 """The label is what changed: from the clean and the drawn picture to the mask a detector is taught.
 
-Repainting a surface as good changes it too, most where it shows edges, which come out a little beside their place. So a
-change counts in units of the surface's own structure, and what good repaints change by it is the noise. It is looked at
-over two widths, so that neither a crack nor a wide faint stain is lost. What is certain at the fine one counts no more
-at the wide one than what is just visible: wide smoothing would let a crack swell.
+Repainting a surface as good changes it too: it comes out smoother, its edges a little beside their place. So what was
+drawn is compared with the clean surface and with that same place repainted as good, and only what differs from both
+has changed. It counts in units of the surface's own structure; by how much good repaints differ from each other is the
+noise. It is looked at over two widths, so that neither a crack nor a wide faint stain is lost. What is certain at the
+fine one counts no more at the wide one than what is just visible: wide smoothing would let a crack swell.
 """
 
 from collections.abc import Sequence
@@ -21,7 +22,7 @@ WIDTHS = (0.6, 2.4)  # pixels at that resolution by which a change is smoothed, 
 SHIFT = 1.0  # pixels at that resolution over which the surface's structure is taken
 FLAT = 0.03  # in [-1, 1], what a surface without any structure may change by
 SPECK = 6  # pixels at that resolution under which a component is noise
-COMMON = 0.75  # quantile of the change within a good repaint
+COMMON = 0.9  # quantile of the change within a good repaint
 STEP = 2 / 255 / FLAT  # one grey level on a flat surface
 
 Planes = NDArray[np.float32]
@@ -38,27 +39,33 @@ class Noise:
     high: list[float]
 
     @classmethod
-    def measure(cls, repaints: Sequence[tuple[Pixels, Pixels, Mask]]) -> "Noise":
-        """From clean squares (S, S[, 3]), the same repainted as good, and the planned shapes (S, S) therein.
+    def measure(cls, repaints: Sequence[tuple[Sequence[Pixels], Pixels, Mask]]) -> "Noise":
+        """From what squares (S, S[, 3]) were before, the same repainted as good, and the planned shapes (S, S) therein.
 
-        Low is the median over the repaints of what three pixels of four in a shape stay under; high of the largest
+        Low is the median over the repaints of what nine pixels of ten in a shape stay under; high of the largest
         change in each: half of them reach it nowhere. A change of two grey levels on a flat surface is never certain.
         """
         noise = cls([], [])
         for _ in WIDTHS:
-            changes = [strengths(clean, drawn, noise)[-1][shape] for clean, drawn, shape in repaints]
+            changes = [strengths(before, drawn, noise)[-1][shape] for before, drawn, shape in repaints]
             low = max(STEP, float(np.median([np.quantile(change, COMMON) for change in changes])))
             high = max(2 * STEP, float(np.median([change.max() for change in changes])))
             noise = cls([*noise.low, low], [*noise.high, high])
         return noise
 
 
-def strengths(clean: Pixels, drawn: Pixels, noise: Noise) -> list[Planes]:
-    """How strongly each pixel of a square (S, S[, 3]) changed: (S, S) for each width the noise knows and one more.
+def strengths(before: Sequence[Pixels], drawn: Pixels, noise: Noise) -> list[Planes]:
+    """How strongly each pixel of a square changed: (S, S) for each width the noise knows and one more.
 
+    before, drawn: (S, S[, 3]); of several squares before, the strength is that from the most alike, pixel by pixel.
     Units: a change that shows on a flat surface if it reaches FLAT, and on a structured one if it exceeds what a shift
     by about SHIFT would do.
     """
+    each = [_strengths(clean, drawn, noise) for clean in before]
+    return [np.min(planes, axis=0) for planes in zip(*each, strict=True)]
+
+
+def _strengths(clean: Pixels, drawn: Pixels, noise: Noise) -> list[Planes]:
     scale = clean.shape[0] / SMALL
     change = (to_float(drawn) - to_float(clean)) / (FLAT + _structure(clean))
     found: list[Planes] = []
@@ -69,26 +76,26 @@ def strengths(clean: Pixels, drawn: Pixels, noise: Noise) -> list[Planes]:
     return found
 
 
-def changed(clean: Pixels, drawn: Pixels, support: Mask, noise: Noise) -> Mask:
+def changed(before: Sequence[Pixels], drawn: Pixels, support: Mask, noise: Noise) -> Mask:
     """The mask of what changed inside the support: what exceeds low at a width and is joined to what exceeds high.
 
     Components smaller than a speck are dropped. Squares (S, S[, 3]), support and mask (S, S).
     """
     possible, certain = np.zeros_like(support), np.zeros_like(support)
-    for strength, low, high in zip(strengths(clean, drawn, noise), noise.low, noise.high, strict=True):
+    for strength, low, high in zip(strengths(before, drawn, noise), noise.low, noise.high, strict=True):
         possible |= strength > low
         certain |= strength > high
     numbered, count = ndimage.label(possible & support, np.ones((3, 3)))
     areas = np.bincount(numbered.ravel(), minlength=count + 1)
     seeds = np.bincount(numbered[certain], minlength=count + 1)
-    kept = (areas >= SPECK * (clean.shape[0] / SMALL) ** 2) & (seeds > 0)
+    kept = (areas >= SPECK * (len(drawn) / SMALL) ** 2) & (seeds > 0)
     kept[0] = False
     return kept[numbered]
 
 
-def prominence(clean: Pixels, drawn: Pixels, shape: Mask, noise: Noise) -> float:
+def prominence(before: Sequence[Pixels], drawn: Pixels, shape: Mask, noise: Noise) -> float:
     """How strongly a square changed within a shape (S, S): the mean of its clearest width, 1 for the low threshold."""
-    found = strengths(clean, drawn, noise)
+    found = strengths(before, drawn, noise)
     clearest = np.max([strength / low for strength, low in zip(found, noise.low, strict=True)], axis=0)
     return float(clearest[shape].mean())
 

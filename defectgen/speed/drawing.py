@@ -78,12 +78,17 @@ def drawings(
         open_bar = Open(ANYTHING, bar.calibration)
         return Drawing(Attempts(out, source, painter, Lineage("untrained"), open_bar), rows, flops)
 
-    sampling = {"sampling": _flops_of_sampling(inpainter, spec)}
+    sampling, upsampling = _flops_of_sampling(inpainter, spec), _flops_of_upsampling(upsampler, spec)
     small = rows[rows["side"] <= LARGEST_LOW].head(recipe.drawn)
     large = rows.head(LARGE).assign(x=0, y=0, side=HIGH, batch=LARGE)
     return (
-        drawing("small", None, small, sampling),
-        drawing("large", upsampler, large, sampling | {"upsampling": _flops_of_upsampling(upsampler, spec)}),
+        drawing("small", None, small, {"expected": sampling, "sampling": sampling}),
+        drawing(
+            "large",
+            upsampler,
+            large,
+            {"expected": sampling + upsampling, "sampling": sampling, "upsampling": upsampling},
+        ),
     )
 
 

@@ -34,8 +34,9 @@ of all calls.
 
 A denoising is one patch going once through the network. A sample is one attempt at a defect: at 64 px where it lies in
 a square of at most {low} native pixels a side; a larger one is drawn at 64 px and then given its detail at {high} px,
-which is upsampling. Preparing is reading pictures and making shapes and regions, select assembles the synthetic
-pictures; they, compositing, gates and writing multiply no matrices.
+which is upsampling. Expected is drawing the same place as good surface, by the same steps: only what differs from that
+too is the defect, however many attempts are made at it. Preparing is reading pictures and making shapes and regions,
+select assembles the synthetic pictures; they, compositing, gates and writing multiply no matrices.
 """
 BESIDE = """
 ## Beside diffusers

@@ -14,7 +14,7 @@ from tqdm import tqdm
 from defectgen import tracking
 from defectgen.evidence import CALIBRATION
 from defectgen.formats.card import FILE as CARD
-from defectgen.heal import as_it_is, as_kept, few_of_each
+from defectgen.heal import as_kept, every_defect
 from defectgen.imaging.files import write_atomic, write_image
 from defectgen.imaging.read import read_image
 from defectgen.imaging.sheet import Rgb, sheet
@@ -147,10 +147,7 @@ def _copies(run: Run, seed: int) -> tuple[Memorisation, CopiesShown]:
     placed = accepted.assign(x=accepted["region_x"], y=accepted["region_y"])
     size, folder = run.spec.size, run.folders["generate"]
     drawn = [as_kept(folder, run.real, row, size) for _, row in placed.iterrows()]
-    training, held_out = (
-        [as_it_is(run.real, row, size) for _, row in few_of_each(run.real, split, seed).iterrows()]
-        for split in ("train", "val")
-    )
+    training, held_out = every_defect(run.real, "train", size), every_defect(run.real, "val", size)
     found = memorisation(training, held_out, tqdm(drawn, "copies", disable=None), drawn, seed)
     return found, memorisation_page.shown(found, training, held_out, drawn)
 

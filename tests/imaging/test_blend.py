@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from defectgen.imaging.blend import FEATHER, blend_weight, composite
+from defectgen.imaging.blend import FEATHER, blend_weight, composite, reached
 from defectgen.imaging.files import Mask, Pixels, from_float, to_float
 from defectgen.imaging.region import REACH, grow
 from defectgen.imaging.square import shrink, shrink_mask
@@ -66,7 +66,8 @@ def within(region: Mask, size: int) -> NDArray[np.float32]:
 def drawn_into(clean: Pixels, change: NDArray[np.float32], region: Mask = DISK) -> tuple[Pixels, Mask]:
     """The composite of a change (N, N) or (C, N, N), and its support."""
     seen = to_float(shrink(clean, change.shape[-1]))
-    return composite(clean, seen, (seen + change).astype(np.float32), region)
+    result = composite(clean, seen, (seen + change).astype(np.float32), region)
+    return result, reached(region, len(clean))
 
 
 def difference(clean: Pixels, result: Pixels) -> NDArray[np.float32]:
@@ -86,7 +87,7 @@ def coarsest_weight(region: Mask, side: int) -> NDArray[np.float32]:
 def test_outside_the_support_every_pixel_is_bit_identical(dtype: type, channels: int, size: int, side: int) -> None:
     clean = any_pixels(side, dtype, channels)
     drawn = np.random.default_rng(1).uniform(-1, 1, (channels, size, size)).astype(np.float32)
-    result, support = composite(clean, to_float(shrink(clean, size)), drawn, DISK)
+    result, support = composite(clean, to_float(shrink(clean, size)), drawn, DISK), reached(DISK, side)
     assert result.dtype == clean.dtype and result.shape == clean.shape
     assert np.array_equal(result[~support], clean[~support])
     deep = coarsest_weight(DISK, side) == 1
@@ -227,9 +228,9 @@ def test_grain_fades_in_at_once_and_waves_softly() -> None:
     y, x = np.indices((256, 256))
     grain = share(np.float32(0.4) * np.where((x + y) % 2, 1, -1))
     assert grain[127] == 0 and grain[131] > 0.85 and grain[133] > 0.98
-    for length, reached in ((16, 144), (32, 148)):
+    for length, full in ((16, 144), (32, 148)):
         waves = share((0.4 * np.sin(x * (2 * np.pi / length))).astype(np.float32))
-        assert waves[131] < 0.45 and waves[reached] > 0.95, length
+        assert waves[131] < 0.45 and waves[full] > 0.95, length
 
 
 @DRAWN

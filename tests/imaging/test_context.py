@@ -108,3 +108,11 @@ def test_a_large_picture_is_looked_at_small() -> None:
     big = cv2.resize(shape.astype(np.uint8), None, fx=4, fy=4, interpolation=cv2.INTER_NEAREST).astype(bool)
     assert np.abs(look(large, big) - look(small, shape)).mean() < 0.1
     assert Surface.of(large, None).planes.size < 0.1 * large.size * 6
+
+
+def test_a_part_thinner_than_a_pixel_of_the_planes_is_still_somewhere() -> None:
+    pixels, part = np.tile(striped(30), (5, 5)), np.zeros((1000, 1200), bool)
+    part[400:402] = True
+    surface = Surface.of(pixels, part)
+    assert np.isfinite(surface.planes).all()
+    assert (surface.at(np.array([[600.0, 400.0], [600.0, 500.0]]))[:, 5] > 0).tolist() == [True, False]

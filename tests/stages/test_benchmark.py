@@ -25,8 +25,8 @@ Table = dict[str, dict[str, str]]  # first column -> header -> cell
 
 RATES = ["training, without loading", "training, with loading", "denoising"]
 SMALL, LARGE = "one 64 px sample", "one 256 px sample"
-STEPS = ["preparing", "sampling", "composite", "gates", "writing", "select"]
-SAMPLES = {SMALL: STEPS, LARGE: [*STEPS[:2], "upsampling", *STEPS[2:]]}
+STEPS = ["preparing", "expected", "sampling", "composite", "gates", "writing", "select"]
+SAMPLES = {SMALL: STEPS, LARGE: [*STEPS[:3], "upsampling", *STEPS[3:]]}
 UPSAMPLER = partial(EfficientUNet, width=16, multipliers=(1, 1), blocks=(1, 1))
 PRODUCTS = r"run at ([\d,.]+) GFLOP/s in (fp32|bf16) and ([\d,.]+) GFLOP/s in (fp32|bf16); .* the faster, (fp32|bf16)"
 
@@ -105,7 +105,7 @@ def test_shares_follow_from_the_operations_the_matrix_rate_and_the_time(page: st
             time = number(row["measured"]) if seconds else 1 / number(row["measured"])
             assert number(row["share of the floor"]) == pytest.approx(100 * floor / time, rel=0.02, abs=0.6)
             shares += 1
-    assert shares == len(RATES) + 2 + 3 + 2 * (1 + len(rival.SETTINGS))
+    assert shares == len(RATES) + 3 + 4 + 2 * (1 + len(rival.SETTINGS))
 
 
 def test_a_training_costs_three_passes_with_and_without_loading(page: str) -> None:
@@ -113,7 +113,7 @@ def test_a_training_costs_three_passes_with_and_without_loading(page: str) -> No
     assert without == with_loading == pytest.approx(3 * denoising, rel=0.05)
 
 
-@pytest.mark.parametrize(("name", "counted"), [(SMALL, ["sampling"]), (LARGE, ["sampling", "upsampling"])])
+@pytest.mark.parametrize(("name", "counted"), [(SMALL, STEPS[1:3]), (LARGE, SAMPLES[LARGE][1:4])])
 def test_a_sample_takes_its_steps(page: str, name: str, counted: list[str]) -> None:
     """And only where networks work there are operations to count."""
     figures = tables(page)[0]
@@ -134,6 +134,13 @@ def test_sampling_takes_two_passes_in_each_step_and_upsampling_one(page: str) ->
     cond = upsampling(clean, clean, clean, none.long(), none, len(spec.classes))
     once = count_flops(lambda: UPSAMPLER(spec)(clean, none, cond))
     assert number(figures[f"{LARGE}: upsampling"]["GFLOP"]) == pytest.approx(3 * once / 1e9, abs=0.002)
+
+
+@pytest.mark.parametrize("name", SAMPLES)
+def test_to_draw_what_is_expected_costs_as_much_as_the_defect(page: str, name: str) -> None:
+    work = {step: number(row["GFLOP"]) for step, row in tables(page)[0].items() if row["GFLOP"] != "–"}
+    defect = work[f"{name}: sampling"] + work.get(f"{name}: upsampling", 0)
+    assert work[f"{name}: expected"] == pytest.approx(defect, abs=0.002)
 
 
 def test_the_summary_tells_what_a_sample_of_either_size_takes_and_may_take(page: str) -> None:

@@ -68,7 +68,7 @@ def folders(tmp_path_factory: pytest.TempPathFactory) -> Folders:
     draw(root / "source", product=PaintedPart(), clean=10, per_class=4, seed=1)
     ingest(root / "ingest", "tiny", 0, source=root / "source", legal=Foreground())
     patch(root / "patch", root / "ingest", 0, crops=1, good=8, flips=["vertical"])
-    plan(root / "plan", root / "ingest", root / "patch", 0, "tiny", per_class=4, per_picture=3, attempts=3, batch=4)
+    plan(root / "plan", root / "ingest", root / "patch", 0, "tiny", per_class=6, per_picture=3, attempts=6, batch=4)
     spec = DataSpec.load(root / "patch")
     torch.manual_seed(0)
     denoiser = Denoiser(UNet(spec, width=8, multipliers=(1, 2), attention=()), V(), spec.sigma_data)
@@ -145,7 +145,7 @@ def test_the_digest_survives_other_shards_a_restart_and_another_row_order(
     other = tmp_path / "plan"
     plan(
         other, folders.ingest, folders.patch, 0, "tiny",
-        per_class=4, per_picture=3, attempts=3, batch=4, pictures_per_shard=2,
+        per_class=6, per_picture=3, attempts=6, batch=4, pictures_per_shard=2,
     )  # fmt: skip
     out = tmp_path / "generated"
     assert draw_set(folders, out, other) == generated.digest()

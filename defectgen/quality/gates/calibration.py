@@ -63,12 +63,6 @@ class Calibration:
         """Write the limits as parquet."""
         write_table(path, self.table())
 
-    @classmethod
-    def load(cls, path: Path, gates: Sequence[Gate], evidence: Evidence) -> "Calibration":
-        """Limits as they were saved; what the gates know is taken from the same evidence again."""
-        rows = pd.read_parquet(path).itertuples(index=False, name=None)
-        return cls(_prepared(gates, _visible(evidence)), [Limit(*row) for row in rows])
-
 
 def calibrate(gates: Sequence[Gate], evidence: Evidence) -> Calibration:
     """Limits from evidence; a gate that has one by hand keeps it. The gates themselves stay as they are.
@@ -101,8 +95,9 @@ def _prepared(gates: Sequence[Gate], evidence: Evidence) -> list[Gate]:
 
 def _limits(gate: Gate, evidence: Evidence) -> Iterator[Limit]:
     """One of each class with real defects, and the pooled one."""
-    bounds = gate.bounds(evidence) if gate.limit is None else []
-    real = _passed(gate, bounds, evidence.real, gate.reference(evidence))
+    scores = gate.reference(evidence)
+    bounds = gate.bounds(evidence, scores) if gate.limit is None else []
+    real = _passed(gate, bounds, evidence.real, scores)
     good = _passed(gate, bounds, evidence.good, np.array([gate.score(control) for control in evidence.good]))
     for label in [*sorted({case.label_name for case in evidence.real}), POOLED]:
         mine, controls = (
@@ -117,6 +112,7 @@ def _passed(gate: Gate, bounds: Sequence[Bound], cases: Sequence[Drawn], scores:
     return [
         (case, bool(score >= _limit(gate, bounds, case.label_name, case.group)))
         for case, score in zip(cases, scores, strict=True)
+        if not np.isnan(score)
     ]
 
 

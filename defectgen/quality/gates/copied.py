@@ -4,7 +4,7 @@ import numpy as np
 
 from defectgen.quality.copies import Known
 from defectgen.quality.drawn import Drawn
-from defectgen.quality.gates.gate import REJECTED, Bound, Evidence, Gate
+from defectgen.quality.gates.gate import Evidence, Gate
 from defectgen.quality.gates.weights import Scores
 
 
@@ -19,17 +19,12 @@ class Copied(Gate):
     detailed = True
 
     def prepare(self, evidence: Evidence) -> None:
-        self.known = Known(evidence.real)
+        self.known = Known(evidence.training)
+        self.between = [self.known.nearest_of_others(real)[0] for real in evidence.real]
 
     def score(self, drawn: Drawn) -> float:
         """Minus the likeness to the nearest, in [-1, 1]."""
         return -self.known.nearest(drawn).score
 
     def reference(self, evidence: Evidence) -> Scores:
-        return np.array([-likeness.score for likeness in self.known.between_groups()])
-
-    def bounds(self, evidence: Evidence) -> list[Bound]:
-        likenesses = self.known.between_groups()
-        compared = [number for number, likeness in enumerate(likenesses) if likeness.number >= 0]
-        scores = np.array([-likenesses[number].score for number in compared])
-        return [Bound(scores, [evidence.real[number] for number in compared], REJECTED)]
+        return np.array([-likeness.score if likeness.number >= 0 else np.nan for likeness in self.between])

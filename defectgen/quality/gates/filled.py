@@ -7,6 +7,7 @@ from defectgen.imaging.files import Mask
 from defectgen.imaging.label import SMALL, SPECK
 from defectgen.quality.drawn import Drawn
 from defectgen.quality.gates.gate import Bound, Evidence, Gate
+from defectgen.quality.gates.weights import Scores
 
 CAUGHT = 0.975  # share of the good repaints, where nothing was drawn, that it must reject
 
@@ -25,9 +26,10 @@ class Filled(Gate):
         speck = SPECK * (drawn.side / SMALL) ** 2
         return min(float(drawn.label[part].mean()) for part in _parts(drawn.shape, speck))
 
-    def bounds(self, evidence: Evidence) -> list[Bound]:
+    def bounds(self, evidence: Evidence, scores: Scores) -> list[Bound]:
         fills = np.array([self.score(control) for control in evidence.good])
-        return [*super().bounds(evidence), Bound(np.nextafter(fills, np.inf), evidence.good, CAUGHT)]
+        above = np.minimum(np.nextafter(fills, np.inf), 1.0)  # what covers all of the shape must be able to pass
+        return [*super().bounds(evidence, scores), Bound(above, evidence.good, CAUGHT)]
 
 
 def _parts(shape: Mask, least: float) -> list[Mask]:

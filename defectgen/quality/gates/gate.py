@@ -32,10 +32,14 @@ class CrossFitted(Protocol):
 
 @dataclass(frozen=True)
 class Evidence:
-    """What gates are calibrated on: training defects, controls repainted as good, and a critic of their classes."""
+    """What gates are calibrated on: training defects, controls repainted as good, and a critic of their classes.
+
+    real: as many of them as were healed. training: all of them as they are.
+    """
 
     real: Sequence[Drawn]
     good: Sequence[Drawn]
+    training: Sequence[Drawn]
     critic: CrossFitted
 
 
@@ -77,12 +81,14 @@ class Gate(ABC):
         """Any number, never nan."""
 
     def reference(self, evidence: Evidence) -> Scores:
-        """Scores of the real defects (N,), each as if its own group had never been seen."""
+        """Scores of the real defects (N,), each as if its own group had never been seen; nan where none can be told."""
         return np.array([self.score(real) for real in evidence.real])
 
-    def bounds(self, evidence: Evidence) -> list[Bound]:
-        """What the limit of a class must reach, all of it: what nearly all real defects reach."""
-        return [Bound(self.reference(evidence), evidence.real, REJECTED)]
+    def bounds(self, evidence: Evidence, scores: Scores) -> list[Bound]:
+        """What a class's limit must reach, all of it: what nearly all real defects do, by their `reference` scores."""
+        told = ~np.isnan(scores)
+        cases = [case for case, is_told in zip(evidence.real, told, strict=True) if is_told]
+        return [Bound(scores[told], cases, REJECTED)]
 
 
 def usual(figures: Callable[[Drawn], NDArray[np.float64]], cases: Sequence[Drawn]) -> Usual:

@@ -16,12 +16,13 @@ from numpy.typing import NDArray
 from defectgen.imaging.files import Pixels, to_float
 from defectgen.imaging.label import SMALL
 from defectgen.quality.drawn import Drawn
-from defectgen.quality.gates.gate import REJECTED, Bound, Evidence, Gate, usual
-from defectgen.quality.gates.weights import MAD
+from defectgen.quality.gates.gate import REJECTED, Bound, Evidence, Gate
+from defectgen.quality.gates.weights import MAD, Scores, Usual
 from defectgen.quality.seam import RIM, SECTORS, about, depth_of, feature_names, seam_features, sectors_of
 from defectgen.quality.texture import STEP
 
 LEAST = 0.5  # grey levels of slope that any ground counts as rough: rounding noise
+ANY = ""  # class: an edge is one in every class
 FEWEST = 3  # pixels of a band in a direction whose median says something
 GRAIN = ("grain at -1 to 0 native px", "grain at -1 to 0 px at 64", "grain at -2 to -1 px at 64")
 _GRAIN = [feature_names().index(name) for name in GRAIN]
@@ -39,14 +40,15 @@ class Seam(Gate):
     detailed = True
 
     def prepare(self, evidence: Evidence) -> None:
-        self.usual = usual(_untouched, evidence.good)
+        figures = np.array([_untouched(control) for control in evidence.good]).reshape(len(evidence.good), -1)
+        self.usual = Usual(figures, [ANY] * len(figures), [control.group for control in evidence.good])
 
     def score(self, drawn: Drawn) -> float:
         """0 at best, in robust standard deviations."""
-        return self.usual.likeness(_figures(drawn.result, drawn), drawn.label_name)
+        return self.usual.likeness(_figures(drawn.result, drawn), ANY)
 
-    def bounds(self, evidence: Evidence) -> list[Bound]:
-        return [Bound(self.usual.likenesses(), evidence.good, REJECTED)]
+    def bounds(self, evidence: Evidence, scores: Scores) -> list[Bound]:
+        return [Bound(np.nan_to_num(self.usual.likenesses(), nan=-np.inf), evidence.good, REJECTED)]
 
 
 def _untouched(control: Drawn) -> NDArray[np.float64]:
@@ -61,7 +63,7 @@ def _figures(pixels: Pixels, drawn: Drawn) -> NDArray[np.float64]:
     unit = max(1.0, drawn.side / SMALL)
     picture = about(drawn.legal, 0) if drawn.legal.any() else (slice(None), slice(None))
     pixels, support = pixels[picture], drawn.support[picture]
-    if support.all() or not support.any():
+    if support.all() or not support.any() or min(support.shape) == 1:
         return np.zeros(6 + len(_GRAIN))
     box = about(support, int(np.ceil(3 * unit)) + 2)
     depth, sector = depth_of(support[box]), sectors_of(support[box])

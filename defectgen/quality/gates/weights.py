@@ -38,17 +38,20 @@ class Usual:
     def likeness(self, figures: NDArray[np.float64], label: str, without: str | None = None) -> float:
         """Minus the largest deviation of (F,) from a class's medians, in robust standard deviations; 0 at best.
 
-        without: a group that is to count as never seen. -inf: no defect of any other group is known.
+        Only the spread is borrowed from other classes, about their own medians: one odd class must not move another.
+        without: a group that is to count as never seen. Of a class that nobody knows 0: nothing speaks against it; nan
+        where only `without` was known of it.
         """
-        seen = np.array([group != without for group in self.groups])
-        if not seen.any():
-            return -np.inf
-        known, weight = self.figures[seen], weights(self.labels, label)[seen]
-        middle = quantile(known, 0.5, weight)
-        spread = MAD * quantile(np.abs(known - middle), 0.5, weight)
-        return -float((np.abs(figures - middle) / np.maximum(spread, LEAST)).max())
+        seen = np.array([group != without for group in self.groups], bool)
+        known, labels = self.figures[seen], np.array(self.labels, object)[seen]
+        if label not in labels:
+            return 0.0 if without is None else np.nan
+        middles = {each: np.median(known[labels == each], axis=0) for each in set(labels)}
+        apart = np.abs(known - np.stack([middles[each] for each in labels]))
+        spread = MAD * quantile(apart, 0.5, weights(list(labels), label))
+        return -float((np.abs(figures - middles[label]) / np.maximum(spread, LEAST)).max())
 
     def likenesses(self) -> Scores:
-        """Of each known defect, as if its group had never been seen, (N,)."""
+        """Of each known defect, as if its group had never been seen, (N,); nan where no other of its class is known."""
         known = zip(self.figures, self.labels, self.groups, strict=True)
         return np.array([self.likeness(figures, label, group) for figures, label, group in known])

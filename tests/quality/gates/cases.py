@@ -69,4 +69,5 @@ def evidence(real: Sequence[Drawn] | None = None, controls: int = 40) -> Evidenc
     rng = np.random.default_rng(0)
     sizes = rng.normal(1, 0.1, (30, 2))
     usual = [defect(seed, rng.normal(40, 5), ellipse(18 * long, 9 * wide)) for seed, (long, wide) in enumerate(sizes)]
-    return Evidence(usual if real is None else real, [control(100 + seed) for seed in range(controls)], Knowing())
+    known = usual if real is None else real
+    return Evidence(known, [control(100 + seed) for seed in range(controls)], known, Knowing())

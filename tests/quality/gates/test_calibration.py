@@ -5,6 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 from cases import Knowing, control, defect, evidence
 from small import one_line
@@ -45,7 +46,7 @@ def told(scores: Sequence[tuple[str, float]], limit: float | None = None) -> Cal
     """Calibrated on real defects of which each is of a class, has a score and a group of its own."""
     real = [replace(CASE, label_name=label, group=str(number)) for number, (label, _) in enumerate(scores)]
     gate = Told({str(number): score for number, (_, score) in enumerate(scores)}, limit)
-    return calibrate([gate], Evidence(real, [], Knowing()))
+    return calibrate([gate], Evidence(real, [], real, Knowing()))
 
 
 def test_a_class_with_many_has_its_own_limit_one_with_few_leans_on_the_others() -> None:
@@ -106,9 +107,8 @@ def test_a_resumed_run_judges_the_same_and_the_gates_given_stay_as_they_were(tmp
     gates = [Filled(), Spilled(), Contrast(), Seam(), Extent(), Legal(), Agreement()]
     calibrate(gates, evidence()).save(tmp_path / "gates.parquet")
     assert all(vars(gate) == {"limit": None} for gate in gates)
-    again = Calibration.load(tmp_path / "gates.parquet", gates, evidence())
-    first = calibrate(gates, evidence())
-    assert first.table().equals(again.table())
+    again, first = calibrate(gates, evidence()), calibrate(gates, evidence())
+    assert first.table().equals(again.table()) and first.table().equals(pd.read_parquet(tmp_path / "gates.parquet"))
     for case in (defect(50), defect(51, 15), control(52)):
         assert first.judge(case) == again.judge(case)
 

@@ -21,11 +21,11 @@ def textured(seed: int) -> Drawn:
 
 
 def test_a_copy_of_any_class_is_rejected_and_a_fresh_one_passes() -> None:
-    evidence = Evidence([textured(seed) for seed in range(6)], [control(0)], Knowing())
+    evidence = Evidence(known := [textured(seed) for seed in range(6)], [control(0)], known, Knowing())
     gate = Copied()
     gate.prepare(evidence)
     reference = gate.reference(evidence)
-    limit = gate.bounds(evidence)[0].limit("pit")
+    limit = gate.bounds(evidence, reference)[0].limit("pit")
     copy = planted(textured(4), control(1).clean, True, np.random.default_rng(0))
     assert reference.shape == (6,)
     assert np.isfinite(reference).all()
@@ -37,5 +37,5 @@ def test_a_copy_of_any_class_is_rejected_and_a_fresh_one_passes() -> None:
 
 def test_without_training_defects_nothing_is_a_copy() -> None:
     gate = Copied()
-    gate.prepare(Evidence([], [], Knowing()))
+    gate.prepare(Evidence([], [], [], Knowing()))
     assert gate.score(textured(0)) == 1.0

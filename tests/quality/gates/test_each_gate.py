@@ -125,6 +125,13 @@ def test_seam_looks_at_nothing_beside_the_picture(known: Evidence) -> None:
     assert seen.score(cut) == seen.score(replace(cut, result=np.where(picture, cut.result, 255).astype(np.uint8)))
 
 
+@pytest.mark.parametrize("axis", [0, 1])
+def test_seam_finds_no_edge_where_the_legal_region_is_one_pixel_wide(axis: int) -> None:
+    seen = Seam()
+    seen.prepare(evidence(controls=2))
+    assert np.isfinite(seen.score(replace(GOOD, legal=np.indices((SIDE, SIDE))[axis] == 48)))
+
+
 def test_extent_knows_size_and_aspect_but_no_direction(calibration: Calibration) -> None:
     assert "extent" in calibration.judge(defect(77, shape=ellipse(26, 6)))[1]
     assert "extent" in calibration.judge(defect(77, shape=ellipse(5, 3)))[1]

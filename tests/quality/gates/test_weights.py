@@ -61,7 +61,19 @@ def test_a_group_has_no_say_about_itself() -> None:
 
 
 def test_where_no_other_group_is_known_nothing_is_like() -> None:
-    assert usual(["a", "a"], [1.0, 2.0]).likenesses().tolist() == [-np.inf, -np.inf]
+    assert np.isnan(usual(["a", "a"], [1.0, 2.0]).likenesses()).all()
+
+
+def test_nothing_speaks_against_a_class_that_nobody_knows() -> None:
+    assert usual(["a", "b"], [1.0, 2.0]).likeness(np.array([50.0]), "crack") == 0
+
+
+def test_an_odd_class_does_not_move_what_is_usual_in_another() -> None:
+    values, groups = RNG.normal(size=(30, 1)), [str(number) for number in range(31)]
+    alone = Usual(values, ["pit"] * 30, groups[:30])
+    beside = Usual(np.vstack([values, [[50.0]]]), ["pit"] * 30 + ["crack"], groups)
+    assert beside.likenesses()[:30] == pytest.approx(alone.likenesses(), rel=0.2)
+    assert beside.likeness(np.array([50.0]), "crack") == 0
 
 
 def test_what_is_usual_is_so_in_a_class_rather_than_in_another() -> None:
