@@ -18,11 +18,9 @@ ingest: {source: data/draw/tiny, legal: Foreground}
 patch: {crops: 1, good: 8, flips: [vertical]}
 train:
   inpaint:
-    network: {class_path: UNet, init_args: {width: 8, multipliers: [1, 2], attention: []}}
-    init_from: none
-    steps: 4
+    steps: 4  # from the prior, which draws what is no good surface as it is
     batch: 4
-    learning_rate: 1e-3
+    learning_rate: 1e-5
     validate_every: 2
   upsample:
     network: {class_path: EfficientUNet, init_args: {width: 8, multipliers: [1, 1], blocks: [1, 1]}}
@@ -32,7 +30,7 @@ train:
   critic: {steps: 4, batch: 4, learning_rate: 0.002}
 plan: {per_class: 2, batch: 4, attempts: 2}
 generate:
-  steps: 2
+  steps: 4
   guides: [Clip]
   gates: [{class_path: Filled, init_args: {limit: 0.0}}, {class_path: Spilled, init_args: {limit: 0.0}}]
 """
