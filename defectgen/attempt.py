@@ -16,7 +16,6 @@ import pandas as pd
 
 from defectgen.evidence import Bar
 from defectgen.imaging.files import Mask, Pixels, pixel_hash, write_image, write_mask
-from defectgen.imaging.label import prominence
 from defectgen.job import Job, Picture
 from defectgen.learn.upsample import HIGH
 from defectgen.manifest import Row, make_id, make_seed
@@ -150,7 +149,7 @@ class Attempts:
         """Composite of a patch before and after, label and gates; `early`: only the gates that need no detail."""
         with spent.on("composite"):
             drawn = self.bar.drawn(job, expected, self.painter.composite(job, *painted))
-            change = prominence([drawn.clean, expected], drawn.result, drawn.shape, self.bar.noise)
         with spent.on("gates"):
             scores, reasons = self.bar.judge(drawn, early)
+        change = float(drawn.visible[drawn.shape].mean())
         return Judged(drawn.result, drawn.label, change, scores, reasons)

@@ -6,12 +6,14 @@ Real defects and clean surface are repainted as good, so that real ones, drawn o
     control   clean = clean square, result = the same repainted, shape = a planned one
 """
 
+from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
-from defectgen.imaging.files import Pixels
-from defectgen.imaging.label import Noise, changed
+from defectgen.imaging.files import Mask, Pixels
+from defectgen.imaging.label import Noise, changed, visibility
 from defectgen.imaging.read import read_image, read_mask
 from defectgen.job import Job
 from defectgen.manifest import make_seed
@@ -32,8 +34,7 @@ def few_of_each(source: Source, split: str, seed: int) -> pd.DataFrame:
 
 def as_real(job: Job, repainted: Pixels, noise: Noise) -> Drawn:
     """A real defect in the form of a drawn one, as though it had been drawn onto its healed square."""
-    label = changed([repainted], job.clean, job.support, noise)
-    return Drawn(job.row["label"], job.group, repainted, job.clean, job.shape, label, job.support, job.legal)
+    return _compared(job, repainted, job.clean, [repainted], noise)
 
 
 def as_drawn(job: Job, expected: Pixels, result: Pixels, noise: Noise) -> Drawn:
@@ -41,18 +42,28 @@ def as_drawn(job: Job, expected: Pixels, result: Pixels, noise: Noise) -> Drawn:
 
     expected: the square repainted as good, with other noise.
     """
-    label = changed([job.clean, expected], result, job.support, noise)
-    return Drawn(job.row["label"], job.group, job.clean, result, job.shape, label, job.support, job.legal)
+    return _compared(job, job.clean, result, [job.clean, expected], noise)
+
+
+def _compared(job: Job, clean: Pixels, result: Pixels, before: Sequence[Pixels], noise: Noise) -> Drawn:
+    """What changed is what differs from all squares `before`."""
+    label, visible = changed(before, result, job.support, noise), visibility(before, result, noise)
+    return Drawn(job.row["label"], job.group, clean, result, job.shape, label, visible, job.support, job.legal)
+
+
+def _unseen(job: Job, result: Pixels, label: Mask) -> Drawn:
+    """One of which only the label is known."""
+    visible = label.astype(np.float32)
+    return Drawn(job.row["label"], job.group, job.clean, result, job.shape, label, visible, job.support, job.legal)
 
 
 def every_defect(source: Source, split: str, size: int) -> list[Drawn]:
     """The real defects of a split as nobody healed them: their marks count as what changed."""
     jobs = [Job.healing(source, row, size) for _, row in source.defects(split).assign(seed=0).iterrows()]
-    return [Drawn(j.row["label"], j.group, j.clean, j.clean, j.shape, j.shape, j.support, j.legal) for j in jobs]
+    return [_unseen(job, job.clean, job.shape) for job in jobs]
 
 
 def as_kept(folder: Path, source: Source, row: pd.Series, size: int) -> Drawn:
     """An attempt as `generate` left it in its folder; `row` has the plan's place and the attempt's files."""
     job = Job.planned(source, row, size)
-    result, label = read_image(folder / row["crop_path"]), read_mask(folder / row["label_path"])
-    return Drawn(row["label"], job.group, job.clean, result, job.shape, label, job.support, job.legal)
+    return _unseen(job, read_image(folder / row["crop_path"]), read_mask(folder / row["label_path"]))

@@ -12,7 +12,7 @@ from defectgen.attempt import Attempts, Lineage
 from defectgen.evidence import Bar
 from defectgen.imaging.blend import blend_weight
 from defectgen.imaging.files import Mask, Pixels
-from defectgen.imaging.label import Noise, prominence
+from defectgen.imaging.label import Noise, visibility
 from defectgen.imaging.read import read_image, read_mask
 from defectgen.imaging.region import REACH, grow
 from defectgen.imaging.square import Square, shrink_mask
@@ -223,8 +223,8 @@ def test_what_is_recorded_of_the_change_is_that_of_the_kept_picture_in_the_plann
         result = read_image(tmp_path / "out" / row["crop_path"])
         ((_, expected),) = attempts.painter.as_good([planned[row["plan_id"]]], 1)
         assert expected is not None
-        assert row["change"] == prominence([clean, expected], result, shape, NOISE) > 1
-        assert row["change"] < prominence([clean], result, shape, NOISE)
+        assert row["change"] == visibility([clean, expected], result, NOISE)[shape].mean() > 1
+        assert row["change"] < visibility([clean], result, NOISE)[shape].mean()
 
 
 def test_what_the_networks_do_to_good_surface_too_is_no_defect(tmp_path: Path) -> None:

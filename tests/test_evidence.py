@@ -197,7 +197,7 @@ def test_a_defect_is_judged_by_its_label_and_one_without_is_empty(
     assert expected is not None
     drawn = bar.drawn(job, expected, painter.composite(job, job.patch, painter.low([job], ["pit"], [1])[0]))
     scores, reasons = bar.judge(drawn)
-    assert set(scores) == {gate.reason for gate in GATES} and scores["filled"] > 0.9
+    assert set(scores) == {gate.reason for gate in GATES} and scores["filled"] > 1
     assert reasons == [gate for gate, score in scores.items() if score < bar.calibration.limit(gate, "pit")]
     assert bar.judge(bar.drawn(job, expected, job.clean)) == ({}, ["empty"])
 

@@ -39,7 +39,6 @@ from defectgen.manifest import Manifest
 from defectgen.markdown import tabulated
 from defectgen.painter import Painter
 from defectgen.quality.drawn import Drawn
-from defectgen.quality.gates import Filled
 from defectgen.quality.memorisation import GENERATED, HELD_OUT
 from defectgen.source import PLAN, Source
 from defectgen.stages.generate import generate
@@ -118,7 +117,6 @@ def find(name: str) -> Finding:
     accepted = list(kept(generated, source, painter.spec.size))
     controls = controls_of(name, source, painter, bar)
     real = {split: healed(split, source, painter, bar) for split in ("train", "val")}
-    filled = Filled()
     judged = {"healed val defects pass": real["val"], "repainted val pictures pass": controls}
     passed = pd.DataFrame({of: passing(bar, some) for of, some in judged.items()})
     fill = {"accepted": accepted} | {f"healed, {split}": some for split, some in real.items()}
@@ -130,7 +128,7 @@ def find(name: str) -> Finding:
         empty=sum(not one.label.any() for one in accepted),
         beside=sum(bool((one.result != one.clean)[~one.support].any()) for one in accepted),
         on_part=share_on_part(generated, source),
-        fill={of: float(np.median([filled.score(one) for one in some])) for of, some in fill.items()},
+        fill={of: float(np.median([one.label[one.shape].mean() for one in some])) for of, some in fill.items()},
         controls=len(controls),
         rejected=1 - passed.loc["filled", "repainted val pictures pass"],
         passed=passed,

@@ -93,11 +93,10 @@ def changed(before: Sequence[Pixels], drawn: Pixels, support: Mask, noise: Noise
     return kept[numbered]
 
 
-def prominence(before: Sequence[Pixels], drawn: Pixels, shape: Mask, noise: Noise) -> float:
-    """How strongly a square changed within a shape (S, S): the mean of its clearest width, 1 for the low threshold."""
+def visibility(before: Sequence[Pixels], drawn: Pixels, noise: Noise) -> Planes:
+    """How clearly each pixel of a square (S, S) changed, at its clearest width: 1 for the low threshold."""
     found = strengths(before, drawn, noise)
-    clearest = np.max([strength / low for strength, low in zip(found, noise.low, strict=True)], axis=0)
-    return float(clearest[shape].mean())
+    return np.max([strength / low for strength, low in zip(found, noise.low, strict=True)], axis=0)
 
 
 def _structure(clean: Pixels) -> Planes:

@@ -18,7 +18,8 @@ class Drawn:
 
     label_name: its class. group: of the part that shows it, of a drawn one its donor's. clean, result: (S, S[, 3])
     before and after. shape (S, S): where it was planned, of a real one what the annotator marked. label (S, S): what
-    changed. support (S, S): where `result` may differ from `clean`. legal (S, S): where a defect may lie.
+    changed. visible (S, S): how clearly, 1 for what is just a change; without a square to compare with, 1 on the label.
+    support (S, S): where `result` may differ from `clean`. legal (S, S): where a defect may lie.
     """
 
     label_name: str
@@ -27,6 +28,7 @@ class Drawn:
     result: Pixels
     shape: Mask
     label: Mask
+    visible: NDArray[np.float32]
     support: Mask
     legal: Mask
 

@@ -33,8 +33,8 @@ def planted(defect: Drawn, onto: Pixels, blended: bool, rng: np.random.Generator
     clean = Square(0, 0, square.side).cut(onto)
     support = grow(shape, max(1.0, defect.side / 32))
     result = membrane(clean, pasted, support) if blended else _softly(clean, pasted, support)
-    everywhere = np.ones_like(shape)
-    return Drawn(defect.label_name, GROUP, clean, result, shape, shape, support, everywhere)
+    visible, everywhere = shape.astype(np.float32), np.ones_like(shape)
+    return Drawn(defect.label_name, GROUP, clean, result, shape, shape, visible, support, everywhere)
 
 
 def _around(side: int) -> Square:

@@ -9,7 +9,7 @@ import yaml
 from scipy import ndimage
 
 from defectgen.imaging.files import Mask, Pixels
-from defectgen.imaging.label import Noise, changed, prominence, strengths
+from defectgen.imaging.label import Noise, changed, strengths, visibility
 
 NOISE = Noise(low=[1.0, 0.8], high=[3.0, 1.0])
 EVERYWHERE = np.ones((64, 64), bool)
@@ -161,12 +161,20 @@ def test_strength_does_not_depend_on_the_depth_of_the_picture() -> None:
         assert sixteen == pytest.approx(eight, rel=1e-3, abs=1e-4)
 
 
-def test_prominence_grows_with_the_change_within_the_shape_only() -> None:
+def test_visibility_grows_with_the_change_and_where_it_is_only() -> None:
     shape = box(20, 40, 20, 40)
-    faint, strong = (np.where(shape, plain() - depth, plain()).astype(np.uint8) for depth in (10, 40))
-    assert prominence([plain()], plain(), shape, NOISE) == 0
-    assert 1 < prominence([plain()], faint, shape, NOISE) < prominence([plain()], strong, shape, NOISE)
-    assert prominence([plain()], strong, box(0, 6, 0, 6), NOISE) < 0.1
+    pictures = [np.where(shape, plain() - depth, plain()).astype(np.uint8) for depth in (0, 10, 40)]
+    none, faint, strong = (visibility([plain()], picture, NOISE) for picture in pictures)
+    assert not none.any()
+    assert 1 < faint[shape].mean() < strong[shape].mean()
+    assert strong[box(0, 6, 0, 6)].mean() < 0.1
+
+
+def test_every_pixel_of_a_label_is_visible() -> None:
+    shape, support = box(20, 40, 20, 40), box(15, 45, 15, 45)
+    drawn = np.where(shape, plain() - 30, plain()).astype(np.uint8)
+    label = changed([plain()], drawn, support, NOISE)
+    assert label.any() and (visibility([plain()], drawn, NOISE)[label] > 1).all()
 
 
 def test_what_a_good_repaint_changes_too_is_no_defect() -> None:

@@ -13,7 +13,7 @@ def drawn(label: str, level: int, channels: int) -> Drawn:
     shape[18:22, 10:30] = True
     size = shape.shape if channels == 1 else (*shape.shape, channels)
     pixels = np.full(size, level, np.uint8)
-    return Drawn(label, "part", pixels, pixels, shape, shape, shape, np.ones_like(shape))
+    return Drawn(label, "part", pixels, pixels, shape, shape, shape.astype(np.float32), shape, np.ones_like(shape))
 
 
 def test_each_pair_shows_both_pictures_with_and_without_their_shapes() -> None:

@@ -30,4 +30,6 @@ def defect(seed: int, shape: Mask | None = None, texture: float = 15, label: str
     clean = surface(1000 + seed, channels)
     dark = (shape * spot)[..., None] if channels == 3 else shape * spot
     result = np.rint(clean + dark).clip(0, 255).astype(np.uint8)
-    return Drawn(label, f"part {seed}", clean, result, shape, shape, shape, np.ones_like(shape))
+    return Drawn(
+        label, f"part {seed}", clean, result, shape, shape, shape.astype(np.float32), shape, np.ones_like(shape)
+    )

@@ -32,7 +32,7 @@ def both(tmp_path_factory: pytest.TempPathFactory) -> tuple[Drawing, Drawing]:
         defaults.detail, network=partial(EfficientUNet, width=16, multipliers=(1, 1), blocks=(1, 1)), steps=2
     )
     network = partial(UNet, width=16, multipliers=(1, 1))
-    recipe = replace(defaults, network=network, drawn=SMALL, steps=2, gates=[Filled(2)], detail=detail)
+    recipe = replace(defaults, network=network, drawn=SMALL, steps=2, gates=[Filled(1000)], detail=detail)
     folders = benchmark.prepare(tmp_path_factory.mktemp("product"), recipe.drawn)
     torch.manual_seed(0)
     spec = DataSpec.load(folders.patch)

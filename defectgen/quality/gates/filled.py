@@ -13,23 +13,24 @@ CAUGHT = 0.975  # share of the good repaints, where nothing was drawn, that it m
 
 
 class Filled(Gate):
-    """The planned shape must show a defect: its score is the share of the worst component that the label covers.
+    """Every component of the planned shape must show a defect: the score is how clearly the worst one changed, as a
+    root mean square over its pixels. A share of changed pixels would ask a torn thread, of which much looks like whole
+    thread, for what only a scratch shows.
 
-    A component smaller than a speck has no share of its own, as the label drops such; where all are, they are judged
+    A component smaller than a speck is not judged by itself, as the label drops such; where all are, they are judged
     together. The limit is above what nearly all good repaints reach.
     """
 
     reason = "filled"
 
     def score(self, drawn: Drawn) -> float:
-        """In [0, 1]."""
+        """1 for what is just a change."""
         speck = SPECK * (drawn.side / SMALL) ** 2
-        return min(float(drawn.label[part].mean()) for part in _parts(drawn.shape, speck))
+        return min(float(np.sqrt(np.mean(np.square(drawn.visible[part])))) for part in _parts(drawn.shape, speck))
 
     def bounds(self, evidence: Evidence, scores: Scores) -> list[Bound]:
-        fills = np.array([self.score(control) for control in evidence.good])
-        above = np.minimum(np.nextafter(fills, np.inf), 1.0)  # what covers all of the shape must be able to pass
-        return [*super().bounds(evidence, scores), Bound(above, evidence.good, CAUGHT)]
+        nothing = np.array([self.score(control) for control in evidence.good])
+        return [*super().bounds(evidence, scores), Bound(np.nextafter(nothing, np.inf), evidence.good, CAUGHT)]
 
 
 def _parts(shape: Mask, least: float) -> list[Mask]:

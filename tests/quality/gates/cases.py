@@ -37,10 +37,11 @@ def lighter(pixels: Pixels, where: Mask, levels: float) -> Pixels:
 
 
 def defect(seed: int = 0, depth: float = 40, shape: Mask | None = None, **other: Any) -> Drawn:
-    """A dark spot on its shape, drawn as planned; `other` fields as given."""
+    """A dark spot on its shape, drawn as planned and visible on its label; `other` fields as given."""
     shape = ellipse() if shape is None else shape
     clean, everywhere = surface(seed), np.ones((SIDE, SIDE), bool)
-    made = Drawn("pit", f"part {seed}", clean, lighter(clean, shape, -depth), shape, shape, grow(shape, 5), everywhere)
+    result, visible = lighter(clean, shape, -depth), 3.0 * other.get("label", shape).astype(np.float32)
+    made = Drawn("pit", f"part {seed}", clean, result, shape, shape, visible, grow(shape, 5), everywhere)
     return replace(made, **other)
 
 
@@ -49,7 +50,8 @@ def control(seed: int) -> Drawn:
     shape = ellipse()
     support, clean = grow(shape, 5), surface(seed)
     result = lighter(clean, support, 0) if seed % 2 else lighter(clean, ellipse(6, 3), 4)
-    return Drawn("pit", f"part {seed}", clean, result, shape, ellipse(6, 3), support, np.ones_like(shape))
+    label, everywhere = ellipse(6, 3), np.ones_like(shape)
+    return Drawn("pit", f"part {seed}", clean, result, shape, label, label.astype(np.float32), support, everywhere)
 
 
 class Knowing:

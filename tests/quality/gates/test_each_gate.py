@@ -25,7 +25,7 @@ from defectgen.quality.gates import (
 GOOD = defect(77)
 HALF = np.indices((SIDE, SIDE))[1] < 48
 GATES: dict[Gate, Drawn] = {
-    Filled(): replace(GOOD, label=GOOD.shape & HALF & (np.indices((SIDE, SIDE))[1] > 40)),
+    Filled(): replace(GOOD, visible=GOOD.visible / 6),
     Spilled(): replace(GOOD, label=ellipse(30, 15)),
     Contrast(): defect(77, 12),
     Seam(): replace(GOOD, result=lighter(GOOD.result, GOOD.support, 5)),
@@ -71,12 +71,12 @@ def test_filled_asks_the_worst_component_and_forgets_specks() -> None:
     one, other, speck = ellipse(8, 8, 25, 25), ellipse(8, 8, 70, 70), ellipse(1, 1, 70, 20)
     shape = one | other | speck
     assert Filled().score(defect(shape=shape, label=one)) == 0
-    assert Filled().score(defect(shape=shape, label=one | other)) == 1
-    assert Filled().score(defect(shape=speck | ellipse(1, 1, 20, 70), label=speck)) == pytest.approx(0.5)
+    assert Filled().score(defect(shape=shape, label=one | other)) == 3
+    assert Filled().score(defect(shape=speck | ellipse(1, 1, 20, 70), label=speck)) == pytest.approx(3 * 0.5**0.5)
 
 
 def test_filled_rejects_what_good_repaints_reach_although_real_ones_do_not() -> None:
-    """Real defects whose label covers little must not open the gate to places where nothing was drawn."""
+    """Real defects of which little shows must not open the gate to places where nothing was drawn."""
     faint = [defect(seed, label=ellipse(4, 2)) for seed in range(20)]
     calibrated = calibrate([Filled()], evidence(faint))
     assert calibrated.judge(control(3))[1] == ["filled"]
