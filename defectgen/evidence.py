@@ -12,7 +12,7 @@ import pandas as pd
 from tqdm import tqdm
 
 from defectgen.errors import UserError
-from defectgen.heal import as_drawn, as_real, every_defect, few_of_each
+from defectgen.heal import as_drawn, as_real, few_of_each
 from defectgen.imaging.files import Pixels, pixel_hash, write_image
 from defectgen.imaging.label import Noise
 from defectgen.imaging.read import read_image
@@ -23,6 +23,7 @@ from defectgen.painter import Painter
 from defectgen.quality.drawn import Drawn
 from defectgen.quality.gates import POOLED, Calibration, Copied, Evidence, Gate, calibrate
 from defectgen.source import Source
+from defectgen.unhealed import every_defect
 
 REPAINTS = "repaints.parquet"  # plan rows with the crop of their clean square repainted as good
 REPAINTED = 96  # of them, each on another clean picture: they measure the noise, and show a detector the seam alone
@@ -121,9 +122,10 @@ def _whole(out: Path, table: Path) -> list[Pixels] | None:
     """The squares of a table as they were repainted; None unless every one is there."""
     if not table.is_file():
         return None
-    rows = pd.read_parquet(table)
     try:
+        rows = pd.read_parquet(table)
         results = [read_image(out / path) for path in rows["crop_path"]]
-    except UserError:
+        hashes = list(rows["crop_sha256"])
+    except (UserError, OSError, ValueError, KeyError):
         return None
-    return results if [pixel_hash(result) for result in results] == list(rows["crop_sha256"]) else None
+    return results if [pixel_hash(result) for result in results] == hashes else None

@@ -7,14 +7,11 @@ Real defects and clean surface are repainted as good, so that real ones, drawn o
 """
 
 from collections.abc import Sequence
-from pathlib import Path
 
-import numpy as np
 import pandas as pd
 
-from defectgen.imaging.files import Mask, Pixels
+from defectgen.imaging.files import Pixels
 from defectgen.imaging.label import Noise, changed, visibility
-from defectgen.imaging.read import read_image, read_mask
 from defectgen.job import Job
 from defectgen.manifest import make_seed
 from defectgen.quality.drawn import Drawn
@@ -49,21 +46,3 @@ def _compared(job: Job, clean: Pixels, result: Pixels, before: Sequence[Pixels],
     """What changed is what differs from all squares `before`."""
     label, visible = changed(before, result, job.support, noise), visibility(before, result, noise)
     return Drawn(job.row["label"], job.group, clean, result, job.shape, label, visible, job.support, job.legal)
-
-
-def _unseen(job: Job, result: Pixels, label: Mask) -> Drawn:
-    """One of which only the label is known."""
-    visible = label.astype(np.float32)
-    return Drawn(job.row["label"], job.group, job.clean, result, job.shape, label, visible, job.support, job.legal)
-
-
-def every_defect(source: Source, split: str, size: int) -> list[Drawn]:
-    """The real defects of a split as nobody healed them: their marks count as what changed."""
-    jobs = [Job.healing(source, row, size) for _, row in source.defects(split).assign(seed=0).iterrows()]
-    return [_unseen(job, job.clean, job.shape) for job in jobs]
-
-
-def as_kept(folder: Path, source: Source, row: pd.Series, size: int) -> Drawn:
-    """An attempt as `generate` left it in its folder; `row` has the plan's place and the attempt's files."""
-    job = Job.planned(source, row, size)
-    return _unseen(job, read_image(folder / row["crop_path"]), read_mask(folder / row["label_path"]))

@@ -9,8 +9,9 @@ from numpy.typing import NDArray
 from defectgen.errors import UserError
 from defectgen.imaging.files import Mask
 from defectgen.imaging.frame import Frame
+from defectgen.imaging.label import SMALL
 from defectgen.imaging.place import Affine, carry, draw_mirror, slide
-from defectgen.imaging.region import grow
+from defectgen.imaging.region import REACH, grow
 from defectgen.imaging.square import Square
 from defectgen.manifest import Row
 from defectgen.source import Source
@@ -22,6 +23,7 @@ REFINED, NEAR, NUDGE = 4, 12, 0.15  # the best so many are moved so many times b
 CHECKED = 8  # places looked at pixel by pixel, best first
 KEPT = 0.9  # share of a shape that must lie inside the picture
 ON_PART = 0.55  # share of a shape that must lie on the part; annotators draw past its edge
+APART = REACH + 1  # pixels at 64 px about a shape that no other defect of the picture may repaint
 FEW = 5  # training defects; where a class has fewer, every other shape is drawn
 
 
@@ -33,6 +35,15 @@ class Page:
     rows: list[Row] = field(default_factory=list)
     clean_id: str = ""
     taken: Mask | None = None
+
+    def is_free(self, pixels: Mask) -> bool:
+        """Whether none of its defects may repaint one of these."""
+        return self.taken is None or not (self.taken & pixels).any()
+
+    def take(self, clean_id: str, pixels: Mask) -> None:
+        """A defect on that picture may repaint these."""
+        self.clean_id = clean_id
+        self.taken = pixels if self.taken is None else self.taken | pixels
 
 
 @dataclass(frozen=True)
@@ -66,8 +77,10 @@ class Planner:
             for number in range(min(CHECKED, len(proposals.clean))):
                 row = {"clean_id": proposals.clean[number], "donor_id": donor.instance_id, **shape}
                 row |= {"transform": proposals.affines[number].ravel().tolist()}
-                square = self._fits(row, page, rng)
-                if square is not None:
+                fitting = self._fits(row, rng)
+                if fitting is not None and page.is_free(fitting[1]):
+                    square, repainted = fitting
+                    page.take(proposals.clean[number], repainted)
                     place = {"x": square.x, "y": square.y, "side": square.side}
                     return row | place | {"context": float(proposals.distances[number])}
         return None
@@ -111,8 +124,8 @@ class Planner:
             away = rng.uniform(-1, 1, 2) - mirror @ own.inward(centre)
         return carry(centre, own, other, mirror, scale, turn, away)
 
-    def _fits(self, row: Row, page: Page, rng: np.random.Generator) -> Square | None:
-        """Where to draw it, if the shape is legal there, in the picture and clear of the page's other defects."""
+    def _fits(self, row: Row, rng: np.random.Generator) -> tuple[Square, Mask] | None:
+        """The square to draw it in and what it may repaint, if the shape is legal there and in the picture."""
         shape, legal = self.source.planned_shape(pd.Series(row)), self.source.legal(row["clean_id"])
         affine = np.array(row["transform"]).reshape(2, 3)
         full = self.surroundings.area[row["donor_id"]] * abs(np.linalg.det(affine[:, :2]))
@@ -121,12 +134,7 @@ class Planner:
         columns, lines = np.flatnonzero(shape.any(axis=0)), np.flatnonzero(shape.any(axis=1))
         box = (columns[0], lines[0], columns[-1] - columns[0] + 1, lines[-1] - lines[0] + 1)
         square = Square.around(box, shape.shape, rng)
-        repainted = grow(shape, 4 * square.side / 64)
-        if page.taken is not None and (page.taken & repainted).any():
-            return None
-        page.clean_id = row["clean_id"]
-        page.taken = repainted if page.taken is None else page.taken | repainted
-        return square
+        return square, grow(shape, APART * square.side / SMALL)
 
     def _frame(self, image_id: str) -> Frame:
         if image_id not in self.frames:

@@ -27,7 +27,7 @@ def settle(attempts: pd.DataFrame, repeats: Callable[[pd.DataFrame], Sequence[bo
     return attempts
 
 
-def select(out: Path, source: Source, plan: pd.DataFrame, attempts: pd.DataFrame) -> Manifest:
+def select(out: Path, source: Source, attempts: pd.DataFrame) -> Manifest:
     """Assemble the pictures from the accepted attempts, one of a row (see `settle`); every attempt stays in the table.
 
     A picture none of whose defects passed is left out.

@@ -15,7 +15,6 @@ from small import one_line
 from defectgen import evidence, heal
 from defectgen.errors import UserError
 from defectgen.evidence import CALIBRATION, EXPECTED, HEALED, REPAINTS, Bar
-from defectgen.heal import every_defect
 from defectgen.imaging.files import write_image
 from defectgen.imaging.label import Noise
 from defectgen.imaging.read import read_image
@@ -24,6 +23,7 @@ from defectgen.job import Job
 from defectgen.learn.critic import CrossFitted
 from defectgen.quality.gates import POOLED, Calibration, Copied, Filled, Gate, Legal, Limit, Spilled
 from defectgen.source import Source
+from defectgen.unhealed import every_defect
 
 GATES = (Filled(), Spilled(), Legal())  # they ask no critic
 Made = tuple[Source, pd.DataFrame]
@@ -119,6 +119,16 @@ def test_a_crop_that_is_not_as_it_was_painted_is_painted_anew_and_the_bar_is_the
     heir = Brightening()
     assert_same(first[1], measured(folder, made, heir))
     assert len(heir.asked) == 3, "of the one table"
+    assert_same_files(first[0], folder)
+
+
+@pytest.mark.parametrize("name", [REPAINTS, EXPECTED, HEALED])
+def test_a_table_that_cannot_be_read_is_made_anew_and_the_bar_is_the_same(
+    made: Made, first: tuple[Path, Bar, Brightening], tmp_path: Path, name: str
+) -> None:
+    folder = shutil.copytree(first[0], tmp_path / "again")
+    (folder / name).write_bytes(b"PAR1 torn")
+    assert_same(first[1], measured(folder, made, Brightening()))
     assert_same_files(first[0], folder)
 
 

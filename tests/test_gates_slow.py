@@ -30,7 +30,7 @@ from drawn_products import (
 )
 
 from defectgen.evidence import HEALED, Bar
-from defectgen.heal import as_kept, as_real, few_of_each
+from defectgen.heal import as_real, few_of_each
 from defectgen.imaging.region import find_part
 from defectgen.job import Job
 from defectgen.learn.checkpoint import CHECKPOINT
@@ -42,6 +42,7 @@ from defectgen.quality.drawn import Drawn
 from defectgen.quality.memorisation import GENERATED, HELD_OUT
 from defectgen.source import PLAN, Source
 from defectgen.stages.generate import generate
+from defectgen.unhealed import as_kept
 
 REPORT = ROOT / "reports/gates.md"
 LEAST_YIELD, LEAST_REJECTED, LEAST_ON_PART = 0.5, 0.95, 0.98

@@ -8,12 +8,13 @@ import pytest
 from brightening import LEVEL, Brightening, painter_of, product
 from small import disc, picture
 
-from defectgen.heal import MOST_OF_CLASS, as_drawn, as_kept, as_real, every_defect, few_of_each
+from defectgen.heal import MOST_OF_CLASS, as_drawn, as_real, few_of_each
 from defectgen.imaging.files import Pixels, write_image, write_mask
 from defectgen.imaging.label import Noise
 from defectgen.job import Job
 from defectgen.manifest import IMAGES, INSTANCES, Manifest, image_row, mask_row, table
 from defectgen.source import Source
+from defectgen.unhealed import as_kept, every_defect
 
 NOISE = Noise([0.5, 0.5], [1.0, 1.0])
 GROUPS = {"often": 60, "alone": 1, "single": 1, "twice": 2}  # part -> pictures with a pit

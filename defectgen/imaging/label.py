@@ -23,7 +23,7 @@ SHIFT = 1.0  # pixels at that resolution over which the surface's structure is t
 FLAT = 0.03  # in [-1, 1], what a surface without any structure may change by
 SPECK = 6  # pixels at that resolution under which a component is noise
 COMMON = 0.9  # quantile of the change within a good repaint
-STEP = 2 / 255 / FLAT  # one grey level on a flat surface
+GREY_LEVEL = 2 / 255 / FLAT  # of 8 bits, the strength of its change on a flat surface
 
 Planes = NDArray[np.float32]
 
@@ -48,8 +48,8 @@ class Noise:
         noise = cls([], [])
         for _ in WIDTHS:
             changes = [strengths(before, drawn, noise)[-1][shape] for before, drawn, shape in repaints]
-            low = max(STEP, float(np.median([np.quantile(change, COMMON) for change in changes])))
-            high = max(2 * STEP, float(np.median([change.max() for change in changes])))
+            low = max(GREY_LEVEL, float(np.median([np.quantile(change, COMMON) for change in changes])))
+            high = max(2 * GREY_LEVEL, float(np.median([change.max() for change in changes])))
             noise = cls([*noise.low, low], [*noise.high, high])
         return noise
 

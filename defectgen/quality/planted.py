@@ -7,7 +7,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from defectgen.imaging.files import Mask, Pixels
+from defectgen.imaging.files import Mask, Pixels, from_float, to_float
 from defectgen.imaging.poisson import membrane
 from defectgen.imaging.region import grow
 from defectgen.imaging.square import Square
@@ -21,15 +21,16 @@ GROUP = "planted"
 
 def planted(defect: Drawn, onto: Pixels, blended: bool, rng: np.random.Generator) -> Drawn:
     """The defect flipped or not, turned by TURN and a multiple of 90 degrees, enlarged, of another brightness, blurred
-    and noisy, on a picture of the same depth and channels: pasted with a soft edge, or `blended` into it by a membrane.
+    and noisy, on a picture of the same channels: pasted with a soft edge, or `blended` into it by a membrane.
     """
     square = _around(defect.side)
     affine = _affine(defect, square, rng)
-    shape = cv2.warpAffine(defect.shape.astype(np.float32), affine, (square.side, square.side)) >= 0.5
+    share = cv2.warpAffine(defect.shape.astype(np.float32), affine, (square.side, square.side))
+    shape = share >= min(0.5, 0.9 * share.max())  # a single pixel has a shape too
     picture = cv2.warpAffine(
         defect.result, affine, (square.side, square.side), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT_101
     )
-    pasted = _disturbed(picture, rng)
+    pasted = from_float(to_float(_disturbed(picture, rng)), onto.dtype)
     clean = Square(0, 0, square.side).cut(onto)
     support = grow(shape, max(1.0, defect.side / 32))
     result = membrane(clean, pasted, support) if blended else _softly(clean, pasted, support)

@@ -120,7 +120,7 @@ class Drawing(Contender):
         attempts = self.attempts.draw(self.rows)
         drawn = time.perf_counter()
         steps = attempts.filter(like="seconds_")
-        select(self.attempts.out, self.attempts.source, self.rows, attempts.drop(columns=steps))
+        select(self.attempts.out, self.attempts.source, attempts.drop(columns=steps))
         selected = time.perf_counter()
         seconds = {str(name).removeprefix("seconds_"): float(total) for name, total in steps.sum().items()}
         seconds = {"preparing": drawn - start - sum(seconds.values())} | seconds | {"select": selected - drawn}

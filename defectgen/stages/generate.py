@@ -20,7 +20,6 @@ from defectgen.diffusion.sample import resampling
 from defectgen.diffusion.solve import DDPM, Solver
 from defectgen.errors import UserError
 from defectgen.evidence import Bar
-from defectgen.heal import as_kept
 from defectgen.imaging.files import write_atomic
 from defectgen.learn.cascade import Cascade
 from defectgen.learn.checkpoint import CHECKPOINT, Checkpoint, load_checkpoint
@@ -46,6 +45,7 @@ from defectgen.quality.gates import (
 from defectgen.select import select, settle
 from defectgen.shards import is_drawn, shard_path
 from defectgen.source import PLAN, Source
+from defectgen.unhealed import as_kept
 
 
 def generate(
@@ -109,7 +109,7 @@ def generate(
     start = time.perf_counter()
     drawn = settle(drawn, partial(_repeats, out, source, bar, checkpoint.spec.size))
     seconds = drawn.filter(like="seconds_")
-    manifest = select(out, source, rows, drawn.drop(columns=seconds))
+    manifest = select(out, source, drawn.drop(columns=seconds))
     spent = {name.removeprefix("seconds_"): float(total) for name, total in seconds.sum().items()}
     spent["select"] = time.perf_counter() - start
     write_atomic(out / "seconds.json", json.dumps(spent).encode())

@@ -12,9 +12,9 @@ import pandas as pd
 from tqdm import tqdm
 
 from defectgen import tracking
+from defectgen.errors import UserError
 from defectgen.evidence import CALIBRATION
 from defectgen.formats.card import FILE as CARD
-from defectgen.heal import as_kept, every_defect
 from defectgen.imaging.files import write_atomic, write_image
 from defectgen.imaging.read import read_image
 from defectgen.imaging.sheet import Rgb, sheet
@@ -26,7 +26,7 @@ from defectgen.page import memorisation as memorisation_page
 from defectgen.page.advice import advice
 from defectgen.page.agreement import Agreement, judge
 from defectgen.page.funnel import Funnel, funnels, meaning, total
-from defectgen.page.gates import gate_facts
+from defectgen.page.gates import GateFacts, gate_facts
 from defectgen.page.memorisation import CopiesShown
 from defectgen.page.render import render
 from defectgen.page.run import Run
@@ -35,6 +35,7 @@ from defectgen.page.tiles import TILE
 from defectgen.quality.memorisation import Memorisation, memorisation
 from defectgen.source import PLAN
 from defectgen.stages.critic import METRICS as CRITIC_METRICS
+from defectgen.unhealed import as_kept, every_defect
 
 PAGE, OVERVIEW, METRICS = "report.html", "all classes.png", "metrics.json"
 COMPARED = 300  # accepted defects looked for among the training defects
@@ -75,6 +76,7 @@ def report(
     real = json.loads((critic / CRITIC_METRICS).read_text())["recall"]
     agreement = judge(load_critic(critic / CHECKPOINT), run, real)
     study = Measured.load(evaluate)
+    gates = gate_facts(_limits(generate), run.drawn.manifest.instances, run.labels)
     copied, copies = _copies(run, seed)
     metrics = agreement.figures() | {"yield": total(counted).shares["accepted"], "utility": study.metrics()}
     metrics |= {"copies": copied.figures()}
@@ -82,11 +84,18 @@ def report(
     class_sheets = [sheets.class_sheet(run, funnel.label) for funnel in counted if funnel.accepted]
     _write_sheets(out / "sheets", class_sheets)
     write_atomic(out / METRICS, json.dumps(metrics, indent=2).encode())
-    page = render(_facts(run, study, counted, agreement, copies, class_sheets))
+    page = render(_facts(run, study, counted, agreement, gates, copies, class_sheets))
     write_atomic(out / PAGE, page.encode())
     _record(out / PAGE, agreement, metrics["yield"])
     inputs = {stage.name: stage.digest for stage in facts.stages(run)}
     return hashlib.sha256(json.dumps([name, inputs, metrics], sort_keys=True).encode()).hexdigest()
+
+
+def _limits(generate: Path) -> pd.DataFrame:
+    """The limits of the gates, as `generate` kept them."""
+    if not (generate / CALIBRATION).is_file():
+        raise UserError(f"{generate / CALIBRATION}: no such table, an older version drew this; run generate again")
+    return pd.read_parquet(generate / CALIBRATION)
 
 
 def _facts(
@@ -94,6 +103,7 @@ def _facts(
     study: Measured,
     counted: Sequence[Funnel],
     agreement: Agreement,
+    gates: Sequence[GateFacts],
     copies: CopiesShown,
     class_sheets: Sequence[sheets.ClassSheet],
 ) -> dict[str, Any]:
@@ -112,9 +122,7 @@ def _facts(
         "funnels": counted,
         "everything": everything,
         "meanings": {reason: meaning(reason) for reason in sorted(everything.reasons)},
-        "gates": gate_facts(
-            pd.read_parquet(run.folders["generate"] / CALIBRATION), run.drawn.manifest.instances, run.labels
-        ),
+        "gates": gates,
         "copies": copies,
         "copy_columns": memorisation_page.COLUMNS,
         "real_counts": real_counts,

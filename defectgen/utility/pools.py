@@ -85,7 +85,8 @@ def copy_paste(materials: Materials) -> list[Picture]:
     """The real training defects pasted, in the gradient domain, where the plan puts their shapes."""
     pictures = []
     for row in _each(materials.rows(), "copy and paste"):
-        shape = materials.source.planned_shape(row.drop(["elastic", "drawn"]))  # its own: it is not drawn anew
+        own = row.drop(["elastic", "drawn"], errors="ignore")  # the donor's shape, not one drawn anew
+        shape = materials.source.planned_shape(own)
         pasted = membrane(materials.clean(row), donated(materials.source, row), grow(shape, REACH * row["side"] / 64))
         pictures.append(materials.picture("copy_paste", row, pasted, (materials.spec.number(row["label"]), shape)))
     return pictures

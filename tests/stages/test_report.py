@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from small import unmeasured
 
 from defectgen import outputs, tracking
+from defectgen.errors import UserError
 from defectgen.evidence import CALIBRATION
 from defectgen.imaging.files import Mask, Pixels, write_image, write_mask
 from defectgen.imaging.read import read_image
@@ -36,6 +37,7 @@ from defectgen.source import Source
 from defectgen.spec import DataSpec
 from defectgen.stages import report as stage
 from defectgen.utility.verdict import not_measured
+from tests.small import one_line
 
 EVIL = "<script>alert(1)</script>"
 CLASSES = ["good", "pit", EVIL]
@@ -199,7 +201,7 @@ def make_drawn(plan: Path, generate: Path, source: Source) -> None:
     attempts = pd.DataFrame(rows).drop(columns="value")
     planned = attempts.drop_duplicates("plan_id").drop(columns=["attempt", "status", "reason"])
     write_table(plan / "plan.parquet", planned)
-    select(generate, source, planned, attempts).save()
+    select(generate, source, attempts).save()
     write_table(generate / CALIBRATION, pd.DataFrame(LIMITS, columns=Limit._fields))
     (generate / "seconds.json").write_text(json.dumps({"sampling": 5.0, "gates": 0.5}))
 
@@ -394,6 +396,14 @@ def test_another_verdict_is_another_digest(
 ) -> None:
     monkeypatch.setattr(FakeCritic, "predict", lambda self, patches, groups: np.eye(3)[np.ones(len(patches), int)])
     assert folders.report(tmp_path) != made.digest
+
+
+def test_a_set_that_an_older_version_drew_is_refused_in_one_line(tmp_path: Path) -> None:
+    folders = make(tmp_path / "run")
+    (folders.paths["generate"] / CALIBRATION).unlink()
+    with pytest.raises(UserError) as raised:
+        folders.report(tmp_path / "out")
+    assert "run generate again" in one_line(raised.value)
 
 
 def test_without_held_out_patches_and_curves_the_page_still_stands(tmp_path: Path) -> None:

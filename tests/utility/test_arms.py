@@ -28,7 +28,7 @@ from defectgen.stages.patch import patch
 from defectgen.stages.plan import plan
 from defectgen.utility.arms import COLUMNS, RECIPES, Arm, build, sheet_of
 from defectgen.utility.pictures import load
-from defectgen.utility.pools import Materials, seam_pairs
+from defectgen.utility.pools import Materials, copy_paste, seam_pairs
 from defectgen.utility.types import UNKNOWN, Picture
 from tests.small import one_line
 
@@ -139,6 +139,11 @@ def test_held_pictures_are_in_no_arm_and_all_in_the_seam_pairs(materials: Materi
         assert any(np.array_equal(untouched.pixels, pixels) for pixels in held)
         assert untouched.picture_id.partition("-")[2] == repainted.picture_id.partition("-")[2]
         assert not np.array_equal(untouched.pixels, repainted.pixels)
+
+
+def test_a_plan_of_an_older_version_can_be_copied_and_pasted(materials: Materials, arms: dict[str, Arm]) -> None:
+    older = replace(materials, plan=materials.plan.drop(columns=["elastic", "drawn"]))
+    assert len(copy_paste(older)) == len(arms["copy_paste"].defects)
 
 
 def test_whole_groups_are_held_out(materials: Materials) -> None:

@@ -48,7 +48,7 @@ class Calibration:
     def judge(self, drawn: Drawn, early: bool = False) -> tuple[dict[str, float], list[str]]:
         """The scores by gate, and the gates that reject it, in their order; `early`: only those that need no detail."""
         scores = {gate.reason: gate.score(drawn) for gate in self.gates if not (early and gate.detailed)}
-        return scores, [gate for gate, score in scores.items() if score < self.limit(gate, drawn.label_name)]
+        return scores, [gate for gate, score in scores.items() if not score >= self.limit(gate, drawn.label_name)]
 
     def limit(self, gate: str, label: str) -> float:
         """Of a class; of one that no real defect is known of, the pooled one."""

@@ -83,6 +83,11 @@ def test_exactly_the_limit_passes() -> None:
     assert known.judge(replace(CASE, group="0")) == ({"told": 0.3}, [])
 
 
+def test_a_score_that_is_no_number_is_rejected() -> None:
+    known = told([("pit", np.nan)], limit=0.3)
+    assert known.judge(replace(CASE, group="0"))[1] == ["told"]
+
+
 def test_without_real_defects_there_is_nothing_to_calibrate_on() -> None:
     with pytest.raises(UserError) as raised:
         calibrate([Filled()], evidence(real=[]))
