@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import product
 
 import numpy as np
 import pandas as pd
@@ -19,7 +20,6 @@ from defectgen.utility.types import Reading
 from defectgen.utility.verdict import Verdict, of_differences
 
 VAL, TEST, SHAM, UNTOUCHED = "val", "test", "sham", "untouched"  # sets of pictures detectors are asked about
-CHOICE = "choice"  # the repetition that ratios are chosen with; none of the study's own
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,7 @@ def measure(
         UserError: no detector tells the classes of pictures, so that there is no endpoint.
     """
     primary = _primary(detectors)
-    ratio = {arm.name: _ratio(trials, arm, detectors[0], ratios) for arm in arms}
+    ratio = {arm.name: _ratio(trials, arm, detectors[0], seeds, ratios) for arm in arms}
     done = _all(trials, arms, detectors, seeds, ratio)
     cuts = {key: thresholds(trial.readings[VAL]) for key, trial in done.items()}
     test = {key: trial.readings[TEST] for key, trial in done.items()}
@@ -85,13 +85,20 @@ def _primary(detectors: Sequence[Detector]) -> str:
     raise UserError("evaluate.detectors: none tells the classes of pictures; add ImageClassifier")
 
 
-def _ratio(trials: Trials, arm: Arm, detector: Detector, ratios: Sequence[float]) -> float:
-    """The best of the ratios for an arm, by the first detector on val, with a seed that the study does not use."""
+def _ratio(trials: Trials, arm: Arm, detector: Detector, seeds: int, ratios: Sequence[float]) -> float:
+    """The best of the ratios for an arm, by what the first detector's trainings with all seeds say of val.
+
+    One training's reading of val differs between seeds by more than ratios do.
+    """
     if not (arm.defects or arm.good):
         return 0.0
     if len(ratios) == 1:
         return ratios[0]
-    return best_ratio({ratio: [trials.trial(arm, ratio, CHOICE, detector, [VAL]).readings[VAL]] for ratio in ratios})
+    readings: dict[float, list[Reading]] = {ratio: [] for ratio in ratios}
+    for ratio, number in product(ratios, range(seeds)):
+        print(f"  to choose a ratio: seed {number}, {arm.name} at {ratio:g}, {detector.name}", flush=True)
+        readings[ratio].append(trials.trial(arm, ratio, str(number), detector, [VAL]).readings[VAL])
+    return best_ratio(readings)
 
 
 def _all(

@@ -37,7 +37,7 @@ class Trial:
 
 
 class Trials:
-    """Trains and reads, or only reads where that was done before; `seconds` is what the trials so far took to train.
+    """Trains and reads, or only reads where that was done before; each training says at once what it says of all sets.
 
     Args:
         out: folder of the readings.
@@ -51,20 +51,25 @@ class Trials:
         self, out: Path, spec: DataSpec, real: Sequence[Picture], shown: Mapping[str, Sequence[Picture]], seed: int
     ) -> None:
         self.out, self.spec, self.real, self.shown, self.seed = out, spec, real, shown, seed
-        self.watch, self.seconds = Stopwatch(out), 0.0
+        self.watch, self._seconds = Stopwatch(out), dict[Path, float]()
+
+    @property
+    def seconds(self) -> float:
+        """What all trials asked for took to train, each counted once."""
+        return sum(self._seconds.values())
 
     def trial(self, arm: Arm, ratio: float, repetition: str, detector: Detector, asked: Sequence[str]) -> Trial:
-        """What a detector trained in an arm says of the sets of pictures asked about.
+        """What a detector trained in an arm says of the sets of pictures asked about; of the others it is not opened.
 
         ratio: share of the arm's added pictures among the draws. repetition: names the seed.
         """
         folder = self.out / "readings" / arm.name / f"{ratio:g}" / repetition / detector.name
-        files = {name: folder / f"{name}.npz" for name in asked}
+        files = {name: folder / f"{name}.npz" for name, pictures in self.shown.items() if pictures}
         if done(folder) is None or not all(file.is_file() for file in files.values()):
             self._train(arm, ratio, repetition, detector, files, folder)
         facts = done(folder) or {}
-        found = Trial({name: load(file) for name, file in files.items()}, **facts)
-        self.seconds += found.seconds
+        found = Trial({name: load(files[name]) for name in asked}, **facts)
+        self._seconds[folder] = found.seconds
         return found
 
     def _train(

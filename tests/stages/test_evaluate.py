@@ -29,9 +29,10 @@ from defectgen.stages.evaluate import evaluate
 from defectgen.stages.ingest import ingest
 from defectgen.stages.patch import patch
 from defectgen.stages.plan import plan
+from defectgen.utility import readings, trials
 from defectgen.utility.detector import Detector, Stream, Trained
 from defectgen.utility.study import PAGE
-from defectgen.utility.types import Picture, Prediction
+from defectgen.utility.types import Picture, Prediction, Reading
 from defectgen.utility.verdict import Verdict, load
 
 EXAMPLES = 500
@@ -165,13 +166,25 @@ def noisy(product: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return generated(tmp_path_factory.mktemp("noisy"), product, noise(product))
 
 
-def test_ratios_are_chosen_without_a_look_at_test(product: Path, noisy: Path, tmp_path: Path) -> None:
-    blind = Blind()
-    study(tmp_path, product, noisy, detectors=[blind], ratios=[0.25, 0.5], seeds=1)
+def test_ratios_are_chosen_with_all_seeds_and_without_a_look_at_test(
+    product: Path, noisy: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    blind, opened = Blind(), list[Path]()
+
+    def noted(file: Path) -> Reading:
+        opened.append(file.relative_to(tmp_path / "readings"))
+        return readings.load(file)
+
+    monkeypatch.setattr(trials, "load", noted)
+    study(tmp_path, product, noisy, detectors=[blind], ratios=[0.25, 0.5], seeds=2)
+    assert [str(file) for file in opened[:4]] == [
+        f"selected/{ratio}/{seed}/Blind/val.npz" for ratio in (0.25, 0.5) for seed in (0, 1)
+    ]
+    tested = [file.parts[1] for file in opened if file.parts[0] == "selected" and file.name == "test.npz"]
+    assert tested in (["0.25"] * 2, ["0.5"] * 2)
+    assert len(blind.trained) == 6, "two of the baseline, two at each ratio"
     images = Manifest.load(product / "ingest").images
     val, test = (set(images.loc[images["split"] == split, "image_id"]) for split in ("val", "test"))
-    assert [set(shown) == val for shown in blind.shown[:3]] == [True, True, True], "two choices, then the first trial"
-    assert [set(shown) for shown in blind.shown].count(test) == 2, "once for each arm"
     pools = [stream(1).real.groups.values() for stream in blind.trained]
     trained = {picture.picture_id for groups in pools for group in groups for some in group for picture in some}
     assert trained and not trained & (val | test)

@@ -62,7 +62,7 @@ def test_what_is_lost_is_trained_again(tmp_path: Path, name: str) -> None:
 def test_the_time_of_all_trainings_is_told_also_by_a_later_start(tmp_path: Path) -> None:
     first, later = (Trials(tmp_path, SPEC, REAL, SHOWN, 0) for _ in range(2))
     told = [first.trial(PLAIN, 0.0, name, Bright(), ["val"]).seconds for name in ("choice", "0", "1")]
-    for name in ("choice", "0", "1"):
+    for name in ("choice", "0", "1", "1"):
         later.trial(PLAIN, 0.0, name, Bright(), ["val"])
     assert first.seconds == later.seconds == sum(told) and min(told) > 0
 
