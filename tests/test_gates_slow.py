@@ -31,6 +31,7 @@ from drawn_products import (
 
 from defectgen.evidence import HEALED, Bar
 from defectgen.heal import as_real, few_of_each
+from defectgen.imaging.read import read_image
 from defectgen.imaging.region import find_part
 from defectgen.job import Job
 from defectgen.learn.checkpoint import CHECKPOINT
@@ -54,8 +55,9 @@ pytestmark = pytest.mark.slow
 class Finding:
     """What was found of a product.
 
-    on_part: share of the accepted defects that lie on the part with half of their label or more; nan where it fills
-    the picture. fill: median share covered of the accepted, and of healed real ones of train and val. passed: by gate,
+    on_part: share of the accepted defects that lie on the part with half of their label or more, and of real training
+    defects with their marks; nan where it fills the picture. fill: median share covered of the accepted, and of healed
+    real ones of train and val. passed: by gate,
     share of the healed val defects and of the repainted val pictures that pass. copies: as in the report.
     """
 
@@ -64,7 +66,7 @@ class Finding:
     accepted: int
     empty: int
     beside: int
-    on_part: float
+    on_part: dict[str, float]
     fill: dict[str, float]
     controls: int
     rejected: float
@@ -82,7 +84,7 @@ class Finding:
             "the accepted are filled as healed real ones": self.fill["accepted"] >= self.fill["healed, val"],
             f"yield {LEAST_YIELD}": self.accepted >= LEAST_YIELD * self.planned,
             f"filled rejects {LEAST_REJECTED} of repainted val pictures": self.rejected >= LEAST_REJECTED,
-            f"on the part {LEAST_ON_PART}": not self.on_part < LEAST_ON_PART,
+            f"on the part {LEAST_ON_PART}": not self.on_part["accepted"] < LEAST_ON_PART,
             "copies no oftener than held-out real ones": generated["low"] <= held_out["high"],
         }
         return [promise for promise, is_kept in kept.items() if not is_kept]
@@ -92,7 +94,7 @@ class Finding:
         lines = [
             ["planned, accepted (yield)", f"{self.planned}, {self.accepted} ({self.accepted / self.planned:.0%})"],
             ["accepted with an empty label; with a pixel changed beside the support", f"{self.empty}; {self.beside}"],
-            ["on the part with half of the label or more", "–" if np.isnan(self.on_part) else f"{self.on_part:.1%}"],
+            *([f"on the part: {of}", "–" if np.isnan(on) else f"{on:.1%}"] for of, on in self.on_part.items()),
             *([f"share covered, median: {of}", f"{value:.2f}"] for of, value in self.fill.items()),
             [f"repainted val pictures that `filled` rejects, of {self.controls}", f"{self.rejected:.0%}"],
             *([f"copies: {of}", _rate(rate)] for of, rate in self.copies.items()),
@@ -128,7 +130,10 @@ def find(name: str) -> Finding:
         accepted=len(accepted),
         empty=sum(not one.label.any() for one in accepted),
         beside=sum(bool((one.result != one.clean)[~one.support].any()) for one in accepted),
-        on_part=share_on_part(generated, source),
+        on_part={
+            "accepted": share_on_part(generated.accepted(), generated, source),
+            "real, train": share_on_part(source.defects("train"), source.manifest, source),
+        },
         fill={of: float(np.median([one.label[one.shape].mean() for one in some])) for of, some in fill.items()},
         controls=len(controls),
         rejected=1 - passed.loc["filled", "repainted val pictures pass"],
@@ -174,14 +179,15 @@ def fired(attempts: pd.DataFrame, bar: Bar) -> dict[str, int]:
     return counts
 
 
-def share_on_part(generated: Manifest, source: Source) -> float:
-    """Of the accepted defects, those on the part with half of their label."""
-    images, on_part = generated.images.set_index("image_id"), []
-    for _, row in generated.accepted().iterrows():
-        clean_id = images.loc[row["image_id"], "clean_id"]
-        part = find_part(source.pixels(clean_id), source.legal(clean_id))
+def share_on_part(defects: pd.DataFrame, manifest: Manifest, source: Source) -> float:
+    """Of some defects, those on the part with half of their label, as their pictures show it: a bent tip counts."""
+    images, on_part = manifest.images.set_index("image_id", drop=False), []
+    for _, row in defects.iterrows():
+        image = images.loc[row["image_id"]]
+        legal = source.legal(image["clean_id"] or image["image_id"])
+        part = find_part(read_image(manifest.folder / image["image_path"]), legal)
         if part is not None:
-            on_part.append(part[generated.read_mask(row)].mean() >= 0.5)
+            on_part.append(part[manifest.read_mask(row)].mean() >= 0.5)
     return float(np.mean(on_part)) if on_part else np.nan
 
 
@@ -197,7 +203,8 @@ PAGE = """# Do the gates keep what they promise?
 Of the data sets that `defectgen run` drew. Real defects of train and val are healed (repainted as "good") and judged as
 though they had been drawn onto the healed surface; clean pictures of val, repainted as "good" in planned places and
 shapes, are controls: nothing was drawn there. Limits were calibrated on train alone. The share covered is that of the
-worst component of the planned (of a real one: the marked) shape. Copies are told as in the report.
+planned (of a real one: the marked) shape. A defect is on the part with half of its label or more, the part being what
+its own picture shows. Copies are told as in the report.
 
 {date}:
 
