@@ -2,12 +2,12 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from inspect import signature
 from itertools import cycle
 from pathlib import Path
 
 import pandas as pd
 
-from defectgen.diffusion.guide import ClassifierFree, Clip
 from defectgen.diffusion.solve import DDPM
 from defectgen.evidence import EXPECTED, REPAINTS, reseeded
 from defectgen.imaging.files import Pixels
@@ -19,7 +19,7 @@ from defectgen.learn.checkpoint import CHECKPOINT, load_checkpoint
 from defectgen.learn.inpaint import Inpainter
 from defectgen.painter import Painter
 from defectgen.source import PLAN, Source
-from defectgen.stages.generate import upsampler_of
+from defectgen.stages.generate import generate, upsampler_of
 
 ROOT = Path(__file__).parents[1]
 DATA = ROOT / "data"
@@ -31,7 +31,7 @@ CONTROLS = 48  # pictures of the val split repainted as good
 def painter_of(name: str) -> Painter:
     """A product's networks, walked as `generate` does by default."""
     trained = load_checkpoint(DATA / "train" / name / "inpaint" / CHECKPOINT)
-    guides, classes = (ClassifierFree(1.5), Clip()), len(trained.spec.classes)
+    guides, classes = signature(generate).parameters["guides"].default, len(trained.spec.classes)
     levels = trained.schedule.trajectory(STEPS)
     inpainter = Inpainter(trained.denoiser, levels, classes, DDPM(), guides, trained.precision)
     detail = DATA / "train" / name / "upsample" / CHECKPOINT

@@ -62,7 +62,7 @@ def generate(
     schedule: Schedule | None = None,
     jump: PositiveInt = 10,
     repeats: PositiveInt = 1,
-    guides: Sequence[Guide] = (ClassifierFree(1.5), Clip()),
+    guides: Sequence[Guide] = (ClassifierFree(3.0), Clip()),
     upsampling_steps: PositiveInt = 12,
     gates: Sequence[Gate] = (Filled(), Spilled(), Contrast(), Seam(), Extent(), Legal(), Agreement(), Copied()),
     best_of: PositiveInt = 1,

@@ -18,7 +18,7 @@ class ImageClassifier(NetworkDetector):
 
     def __init__(
         self,
-        steps: PositiveInt = 300,
+        steps: PositiveInt = 600,
         batch: PositiveInt = 32,
         learning_rate: PositiveFloat = 5e-4,
         width: PositiveInt = 24,

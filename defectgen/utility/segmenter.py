@@ -20,7 +20,7 @@ class PixelSegmenter(NetworkDetector):
 
     def __init__(
         self,
-        steps: PositiveInt = 200,
+        steps: PositiveInt = 400,
         batch: PositiveInt = 16,
         learning_rate: PositiveFloat = 1e-3,
         width: PositiveInt = 24,
