@@ -108,7 +108,7 @@ STEPS = (
         "evaluate",
         "defectgen.stages.evaluate:evaluate",
         "train detectors with and without them: does it help?",
-        version=2,
+        version=3,
         growing=("arms", "seeds", "ratios", "replicates", "network"),
     ),
     Step("report", "defectgen.stages.report:report", "show all of it on one page", version=2),

@@ -7,12 +7,12 @@ import numpy as np
 import pandas as pd
 
 from defectgen.utility.figures import Thresholds, figures
-from defectgen.utility.study import BASELINE, PLAIN, SEAM, SELECTED, Facts, Study
+from defectgen.utility.study import BASELINE, BASELINES, SEAM, SELECTED, Facts, Study
 from defectgen.utility.types import THRESHOLDS, Counts, Picture, Reading
 from defectgen.utility.verdict import of_differences, verdict
 
 CLASSES = ["good", "crack", "pit|hole", "stain"]
-SKILLS = {PLAIN: 0.8, BASELINE: 1.2, "copy_paste": 1.3, SELECTED: 2.2, "reserve": 3.0}
+SKILLS = {"real": 0.8, BASELINE: 1.2, "copy_paste": 1.3, SELECTED: 2.2, "reserve": 3.0}
 SEEDS, PICTURES, SIZE = (0, 1, 2), 60, 32
 DETECTORS = ("Classifier", "Segmenter")
 
@@ -87,7 +87,7 @@ def figure_table(readings: dict[tuple[str, int, str], Reading]) -> pd.DataFrame:
     rows = []
     for (arm, seed, detector), each in readings.items():
         found = figures(each, CLASSES, Thresholds(0.5, np.full(len(CLASSES), 23)))
-        found[SEAM, ""] = 0.5 if arm == PLAIN else 0.6
+        found[SEAM, ""] = 0.5 if arm == "real" else 0.6
         rows += [(arm, seed, detector, figure, label, value) for (figure, label), value in found.items()]
     return pd.DataFrame(rows, columns=["arm", "seed", "detector", "figure", "label", "value"])
 
@@ -96,12 +96,8 @@ def difference_table(table: pd.DataFrame) -> pd.DataFrame:
     means = table.groupby(["arm", "detector", "figure", "label"])["value"].mean()
     rows = []
     for (arm, detector, figure, label), value in means.items():
-        for baseline in (BASELINE, PLAIN):
-            if (
-                arm not in (BASELINE, PLAIN)
-                or (arm, baseline) == (BASELINE, PLAIN)
-                or (arm, baseline) == (PLAIN, BASELINE)
-            ):
+        for baseline in BASELINES:
+            if arm != baseline:
                 base = means[baseline, detector, figure, label]
                 change = value - base
                 low, high = change - 0.08, change + 0.08

@@ -21,6 +21,7 @@ from tqdm import tqdm
 
 from defectgen.utility import weighted
 from defectgen.utility.figures import PRIMARY, Figures, Thresholds, call, defect_probability, figures
+from defectgen.utility.study import BASELINES
 from defectgen.utility.types import Counts, Reading
 from defectgen.utility.verdict import verdict
 
@@ -57,7 +58,7 @@ def differences(
     thresholds: Mapping[str, Sequence[Thresholds]],
     labels: Sequence[str],
     detector: str,
-    baselines: Sequence[str] = ("augmented", "real"),
+    baselines: Sequence[str] = BASELINES,
     replicates: int = 1000,
     seed: int = 0,
 ) -> pd.DataFrame:

@@ -9,7 +9,7 @@ from defectgen.utility.bootstrap import FEWEST
 from defectgen.utility.figures import FIGURES, PRIMARY
 from defectgen.utility.foresight import foretold
 from defectgen.utility.method import method
-from defectgen.utility.study import BASELINE, PLAIN, SEAM, SELECTED, Study, signed, title
+from defectgen.utility.study import BASELINE, SEAM, SELECTED, Study, signed, title
 from defectgen.utility.verdict import MARGIN
 
 LINE = [PRIMARY, "macro_f1", "balanced_accuracy", "auroc"]
@@ -74,7 +74,7 @@ def _arms(study: Study) -> str:
     means = study.means(PRIMARY, study.detector)
     per_seed = study.figures[(study.figures["figure"] == PRIMARY) & (study.figures["label"] == "")]
     per_seed = per_seed[per_seed["detector"] == study.detector].groupby("arm")["value"].agg(["min", "max"])
-    tables = [study.endpoint(baseline).query("label == ''").set_index("arm") for baseline in (BASELINE, PLAIN)]
+    tables = [study.endpoint(baseline).query("label == ''").set_index("arm") for baseline in study.baselines]
     rows = []
     for arm in study.arms:
         if arm.name not in means.index:
@@ -83,7 +83,8 @@ def _arms(study: Study) -> str:
         compared = [signed(table.loc[arm.name]) if arm.name in table.index else "–" for table in tables]
         verdict = str(tables[0].loc[arm.name, "verdict"]) if arm.name in tables[0].index else "–"
         rows.append([f"`{arm.name}`", _number(means.loc[arm.name, ""]), f"{low:.3f} to {high:.3f}", *compared, verdict])
-    header = ["arm", "average precision", "of the seeds", f"minus `{BASELINE}`", f"minus `{PLAIN}`", "verdict"]
+    minus = [f"minus `{baseline}`" for baseline in study.baselines]
+    header = ["arm", "average precision", "of the seeds", *minus, "verdict"]
     summaries = "\n".join(f"- `{arm.name}`: {arm.summary}" for arm in study.arms)
     return (
         "## The arms\n\nMacro average precision, mean over the seeds; differences with their 95 % interval.\n\n"
@@ -149,14 +150,16 @@ def _by_detector(study: Study, figures: Sequence[str]) -> str:
         )
         ordered = table.reindex([arm.name for arm in study.arms if arm.name in table.index])
         rows = _rows(ordered)
-        rows.append([f"`{SELECTED}` minus `{BASELINE}`", *(_change(study, detector, figure) for figure in ordered)])
+        for baseline in study.baselines:
+            changes = [_change(study, baseline, detector, figure) for figure in ordered]
+            rows.append([f"`{SELECTED}` minus `{baseline}`", *changes])
         parts.append(f"`{detector}`:\n\n" + tabulated(["arm", *map(title, ordered)], rows))
     return "\n\n".join(parts)
 
 
-def _change(study: Study, detector: str, figure: str) -> str:
+def _change(study: Study, baseline: str, detector: str, figure: str) -> str:
     found = study.differences.query(
-        "arm == @SELECTED and baseline == @BASELINE and detector == @detector and figure == @figure and label == ''"
+        "arm == @SELECTED and baseline == @baseline and detector == @detector and figure == @figure and label == ''"
     )
     return signed(found.iloc[0]) if len(found) else "–"
 

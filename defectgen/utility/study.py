@@ -11,7 +11,8 @@ from defectgen.utility.figures import FIGURES, PRIMARY
 from defectgen.utility.types import Reading
 from defectgen.utility.verdict import Verdict
 
-BASELINE, PLAIN, SELECTED = "augmented", "real", "selected"  # arms: of every verdict, without augmentation, exported
+BASELINE, SELECTED = "augmented", "selected"  # arms: of every verdict, exported
+BASELINES = (BASELINE, "real", "copy_paste")  # arms that all others are compared with, where they were run
 SEAM = "seam_auroc"  # figure: how well a detector tells shams from the same pictures untouched
 PAGE, CHART_FOLDER = "utility.md", "charts"
 FIGURE_TABLE, DIFFERENCE_TABLE, FIDELITY_TABLE = "figures.parquet", "differences.parquet", "fidelity.parquet"
@@ -90,6 +91,11 @@ class Study:
         found = self.figures[(self.figures["figure"] == figure) & (self.figures["detector"] == detector)]
         means = found.pivot_table(index="arm", columns="label", values="value", aggfunc="mean", dropna=False)
         return means.reindex([arm.name for arm in self.arms if arm.name in means.index])
+
+    @property
+    def baselines(self) -> list[str]:
+        """Those of BASELINES that were run."""
+        return [baseline for baseline in BASELINES if (self.differences["baseline"] == baseline).any()]
 
     def endpoint(self, baseline: str = BASELINE) -> pd.DataFrame:
         """Differences of the primary endpoint, over all classes and per class."""

@@ -11,7 +11,7 @@ from made_study import CLASSES, SEEDS, SKILLS, make_study, pictures
 from defectgen.imaging.read import read_image
 from defectgen.utility import charts
 from defectgen.utility.page import page
-from defectgen.utility.study import CHARTS, Study
+from defectgen.utility.study import CHARTS, Study, signed
 
 
 @pytest.fixture(scope="module")
@@ -66,6 +66,14 @@ def test_arms_stand_in_their_order_with_mean_seeds_and_difference(study: Study) 
     assert selected["minus `augmented`"] == f"{overall.difference:+.3f} [{overall.low:+.3f}, {overall.high:+.3f}]"
     assert selected["verdict"] == "helps" and rows["`real`"]["verdict"] == "hurts"
     assert rows["`augmented`"]["minus `augmented`"] == "–"
+
+
+def test_the_exported_arm_is_compared_with_every_baseline_that_was_run(study: Study) -> None:
+    rows = table(page(study), "What a line is run by")
+    compared = study.differences.query("arm == 'selected' and figure == 'macro_f1'").set_index("baseline")
+    assert {"augmented", "real"} <= set(compared.index)
+    for baseline, change in compared.iterrows():
+        assert rows[f"`selected` minus `{baseline}`"]["macro-F1"] == signed(change)
 
 
 def test_classes_have_their_own_figures_and_verdicts(study: Study) -> None:
