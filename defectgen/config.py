@@ -58,8 +58,9 @@ def read_settings(path: Path, command: str, overrides: Sequence[str], steps: Seq
         UserError: missing or malformed file, unknown key or class, wrong value.
     """
     raw = read_yaml(path)
-    asked = {command, *raw, *(re.split("[.=]", word[2:])[0] for word in overrides if word.startswith("--"))}
-    active = tuple(step for step in steps if not step.optional or step.command in asked)
+    overridden = (word[2:].partition("=")[0] for word in overrides if word.startswith("--"))
+    asked = [f"{key}." for key in (command, *_keys(raw), *overridden)]
+    active = tuple(step for step in steps if not step.optional or any(key.startswith(f"{step.name}.") for key in asked))
     parser = build_parser(active)
     known = {step.name: None for step in steps} | _types(parser)
     raw = _without_empty_blocks(raw, {name.rpartition(".")[0] for name in known} | {s.name for s in steps}, path)
@@ -132,6 +133,14 @@ def read_yaml(path: Path) -> dict[str, Any]:
     if not isinstance(raw, dict):
         raise UserError(f"{path}: expected keys and values such as `product: tile`")
     return raw
+
+
+def _keys(raw: Mapping[str, Any], inside: str = "") -> Iterator[str]:
+    """Every key of the file, dotted where it lies within another one."""
+    for key, value in raw.items():
+        yield f"{inside}{key}"
+        if isinstance(value, Mapping):
+            yield from _keys(value, f"{inside}{key}.")
 
 
 def _refuse_repeated_keys(node: yaml.Node | None, path: Path) -> None:

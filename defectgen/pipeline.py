@@ -53,7 +53,8 @@ def run_step(settings: Settings, step: Step, recipe: outputs.Recipe, label: str)
     given |= {earlier.key: settings.folder(earlier) for earlier in inputs_of(settings, step)}
     watch = outputs.Stopwatch(out)
     with tracking.stage_run(step.name, block), _mends(settings, step):
-        digest = step.function()(**{name: given[name] for name in step.filled()}, **settings.arguments[step.name])
+        filled = {name: given[name] for name in step.filled() & given.keys()}  # not optional steps that are left out
+        digest = step.function()(**filled, **settings.arguments[step.name])
     if not isinstance(digest, str):
         raise TypeError(f"{step.target} returned {digest!r} for the digest of what it made")
     outputs.finish(out, recipe, digest, watch.seconds(), settings.command)

@@ -1,7 +1,8 @@
 """The steps in order. A step is a stage of the pipeline: its function, its folder, the earlier outputs it reads.
 
 A stage is a function `stage(out, <earlier outputs>, seed, name, *, <settings>) -> digest`. Its positional parameters
-are filled in by the pipeline, its keyword-only ones are the keys of its YAML block: the signature is the schema.
+are filled in by the pipeline, its keyword-only ones are the keys of its YAML block: the signature is the schema. The
+folder of an optional step is a positional parameter with a default, which it keeps where the step takes no part.
 """
 
 import inspect
@@ -91,6 +92,13 @@ STEPS = (
         choices=_MATHEMATICS,
     ),
     Step("train.critic", "defectgen.stages.critic:critic", "train the small networks that judge them", version=2),
+    Step(
+        "train.likelihood",
+        "defectgen.stages.likelihood:train_likelihood",
+        "where the YAML has its block, train the network that tells classes of noisy pictures",
+        optional=True,
+        choices=_MATHEMATICS,
+    ),
     Step(
         "plan",
         "defectgen.stages.plan:plan",

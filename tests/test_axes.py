@@ -13,7 +13,8 @@ from torch import Tensor
 from defectgen.condition import Condition
 from defectgen.config import read_settings
 from defectgen.diffusion.denoise import Parametrization, Weighting
-from defectgen.diffusion.guide import Classifier, Guide, Likelihood
+from defectgen.diffusion.guide import Classifier, Guide
+from defectgen.diffusion.likelihood import Likelihood
 from defectgen.diffusion.noise import Schedule
 from defectgen.diffusion.solve import Churn, Solver
 from defectgen.learn.checkpoint import build, describe
@@ -24,6 +25,7 @@ AXES: list[tuple[str, str, type]] = [
     ("train.inpaint", "schedule", Schedule),
     ("train.inpaint", "parametrization", Parametrization),
     ("train.inpaint", "weighting", Weighting),
+    ("train.likelihood", "schedule", Schedule),
     ("generate", "solver", Solver),
     ("generate", "schedule", Schedule),
 ]
@@ -37,10 +39,10 @@ class Undecided(Likelihood):
         return 0 * x.sum(dim=(1, 2, 3))
 
 
-def made(folder: Path, inpaint: dict[str, Any], generate: dict[str, Any]) -> dict[str, dict[str, Any]]:
+def made(folder: Path, train: dict[str, Any], generate: dict[str, Any]) -> dict[str, dict[str, Any]]:
     """The arguments of every step, by its name, as the product's YAML decides them."""
     path = folder / "tile.yaml"
-    blocks = {"ingest": {"source": str(folder)}, "train": {"inpaint": inpaint}, "generate": generate}
+    blocks = {"ingest": {"source": str(folder)}, "train": train, "generate": generate}
     path.write_text(yaml.safe_dump({"product": "tile"} | blocks))
     return read_settings(path, "run", [], STEPS).arguments
 
@@ -49,10 +51,11 @@ def made(folder: Path, inpaint: dict[str, Any], generate: dict[str, Any]) -> dic
 def test_every_member_of_a_family_is_one_word_of_yaml(tmp_path: Path, number: int) -> None:
     """Each round takes the next member of every family, so that after the last all have been asked for."""
     asked = {(step, key): members(family)[number % len(members(family))] for step, key, family in AXES}
-    blocks: dict[str, dict[str, Any]] = {"train.inpaint": {}, "generate": {}}
+    blocks: dict[str, dict[str, Any]] = {"train.inpaint": {}, "train.likelihood": {}, "generate": {}}
     for (step, key), member in asked.items():
         blocks[step][key] = member.__name__
-    arguments = made(tmp_path, *blocks.values())
+    train = {name.removeprefix("train."): block for name, block in blocks.items() if name != "generate"}
+    arguments = made(tmp_path, train, blocks["generate"])
     assert {(step, key): type(arguments[step][key]) for step, key in asked} == asked
 
 
@@ -65,6 +68,14 @@ def test_guides_are_a_list_and_classifier_guidance_takes_any_likelihood(tmp_path
     guides = made(tmp_path, {}, {"guides": [*(guide.__name__ for guide in plain), pull]})["generate"]["guides"]
     assert [type(guide) for guide in guides] == [*plain, Classifier]
     assert guides[-1].scale == 2.5 and type(guides[-1].likelihood).__name__ == "Undecided"
+
+
+def test_classifier_guidance_by_the_products_own_likelihood(tmp_path: Path) -> None:
+    guides = ["Classifier", {"class_path": "Classifier", "init_args": {"scale": 2.0}}, "Clip"]
+    arguments = made(tmp_path, {"likelihood": {}}, {"guides": guides})
+    assert arguments["train.likelihood"]["steps"] > 0
+    plain, scaled, _ = arguments["generate"]["guides"]
+    assert plain.likelihood is scaled.likelihood is None and (plain.scale, scaled.scale) == (1.0, 2.0)
 
 
 def test_churn_is_a_block_of_its_solver_and_resampling_two_numbers(tmp_path: Path) -> None:

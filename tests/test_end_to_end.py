@@ -28,10 +28,11 @@ train:
     batch: 2
     validate_every: 2
   critic: {steps: 4, batch: 4, learning_rate: 0.002}
+  likelihood: {steps: 4, batch: 4}
 plan: {per_class: 2, batch: 4, attempts: 2}
 generate:
   steps: 4
-  guides: [Clip]
+  guides: [{class_path: Classifier, init_args: {scale: 2.0}}, Clip]
   gates: [{class_path: Filled, init_args: {limit: 0.0}}, {class_path: Spilled, init_args: {limit: 0.0}}]
 """
 
@@ -90,7 +91,7 @@ def test_real_and_synthetic_data_sets_are_recorded_with_digest_and_counts(
 def test_run_again_does_nothing(workplace: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(workplace) == 0
     lines = [line for line in capsys.readouterr().out.splitlines() if line.startswith("[")]
-    assert len(lines) == 11
+    assert len(lines) == 12
     assert all(line.endswith("unchanged, skipped") for line in lines)
 
 

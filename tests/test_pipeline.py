@@ -180,6 +180,38 @@ def test_an_optional_step_takes_part_only_where_its_block_is(project: Project) -
     assert project.run("--seed=3")[0] == "draw"
 
 
+WITH_HINT = (
+    *fake_stages.STEPS[:-1],
+    Step("train.hint", "test_pipeline:_hint", "", optional=True),
+    Step("told", "test_pipeline:_told", ""),
+)
+
+
+def _hint(out: Path, *, loud: bool = False) -> str:
+    """Something that not every product has."""
+    return fake_stages.write(out, "loud" if loud else "hint")
+
+
+def _told(out: Path, critic: Path, hint: Path | None = None) -> str:
+    """Takes the hint where there is one."""
+    return fake_stages.write(out, "nothing" if hint is None else (hint / "made").read_text())
+
+
+def test_an_optional_block_within_a_block_takes_part_only_where_it_is(project: Project) -> None:
+    def told(*overrides: str) -> str:
+        project.run(*overrides, steps=WITH_HINT)
+        return (project.data / "told/tile/made").read_text()
+
+    assert told() == told("--train.inpaint.rate", "auto") == "nothing"
+    assert project.record("told/tile")["inputs"].keys() == {"critic"}
+    project.run(command="train", steps=WITH_HINT)
+    assert not (project.data / "train/tile/hint").exists(), "its command alone does not ask for it"
+    assert told("--train.hint.loud=true") == "loud"
+    project.yaml.write_text(project.yaml.read_text() + "train: {hint: }\n")
+    assert told() == "hint"
+    assert project.record("told/tile")["inputs"]["hint"] == project.record("train/tile/hint")["digest"]
+
+
 def test_a_step_that_returns_no_digest_is_our_bug(project: Project) -> None:
     broken = [Step("broken", "test_pipeline:_no_digest", "")]
     project.yaml.write_text(f"product: tile\ndata: {project.data}\n")

@@ -149,11 +149,23 @@ class Denoiser(nn.Module, Denoise):
         self.network, self.parametrization, self.sigma_data = network, parametrization, sigma_data
 
     def forward(self, x: Tensor, sigma: Tensor, cond: Condition) -> Tensor:
-        skip, out, into = (_per_pixel(factor, x) for factor in self.parametrization(sigma.double(), self.sigma_data))
-        clean = _per_pixel(self.parametrization(torch.zeros_like(sigma), self.sigma_data).into, x)
-        scaled = torch.where(cond.region > 0, into, clean) * x
-        answer = self.network(scaled, sigma.log().to(x.dtype), cond)
+        skip, out, _ = (_per_pixel(factor, x) for factor in self.parametrization(sigma.double(), self.sigma_data))
+        seen = scaled(x, sigma, cond, self.parametrization, self.sigma_data)
+        answer = self.network(seen, sigma.log().to(x.dtype), cond)
         return skip * x + out * answer.to(x.dtype)
+
+
+def scaled(x: Tensor, sigma: Tensor, cond: Condition, parametrization: Parametrization, sigma_data: float) -> Tensor:
+    """x (B, C, H, W) at levels sigma (B,) as a network sees it: about unit variance, known pixels as level 0 is."""
+    into, clean = (
+        _per_pixel(parametrization(level.double(), sigma_data).into, x) for level in (sigma, torch.zeros_like(sigma))
+    )
+    return torch.where(cond.region > 0, into, clean) * x
+
+
+def noised(x0: Tensor, noise: Tensor, sigma: Tensor, cond: Condition) -> Tensor:
+    """x0 (B, C, H, W) with sigma (B,) times the noise, like x0; pixels outside the region stay clean."""
+    return x0 + _per_pixel(sigma, x0) * noise * cond.region
 
 
 def denoising_loss(
@@ -164,8 +176,7 @@ def denoising_loss(
     x0 (B, C, H, W) in [-1, 1]; noise like x0, standard normal; sigma and weight (B,); `cond.region` never empty.
     Pixels outside the region stay clean, as they will be when sampling.
     """
-    x = x0 + _per_pixel(sigma, x0) * noise * cond.region
-    error = (denoise(x, sigma, cond) - x0).square().mean(dim=1, keepdim=True) * cond.region
+    error = (denoise(noised(x0, noise, sigma, cond), sigma, cond) - x0).square().mean(dim=1, keepdim=True) * cond.region
     return weight.to(x0.dtype) * error.sum(dim=(1, 2, 3)) / cond.region.sum(dim=(1, 2, 3))
 
 

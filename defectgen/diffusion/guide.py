@@ -9,6 +9,7 @@ from torch import Tensor
 
 from defectgen.condition import Condition
 from defectgen.diffusion.denoise import Denoise
+from defectgen.diffusion.likelihood import Likelihood
 
 
 class Guide(ABC):
@@ -17,6 +18,10 @@ class Guide(ABC):
     @abstractmethod
     def wrap(self, denoise: Denoise) -> Denoise:
         """The guided denoiser."""
+
+    def informed(self, likelihood: Likelihood) -> "Guide":
+        """Itself; one that needs a likelihood and was given none, with this one."""
+        return self
 
 
 class ClassifierFree(Guide):
@@ -42,32 +47,31 @@ class _ClassifierFree(Denoise):
         return untold + self.scale * (told - untold)
 
 
-class Likelihood(ABC):
-    """log p(label | x) of noisy pictures: what a classifier trained at every noise level knows."""
-
-    @abstractmethod
-    def __call__(self, x: Tensor, sigma: Tensor, cond: Condition) -> Tensor:
-        """log p(cond.label | x) (B,), differentiable in x (B, C, H, W) at levels sigma (B,).
-
-        Where the label is dropped any value will do.
-        """
-
-
 class Classifier(Guide):
     r"""D + scale sigma^2 grad_x log p(label | x) (Dhariwal & Nichol 2021, eq. 14 and alg. 2).
 
     The score is (D - x) / sigma^2, so a gradient added to the score moves D by sigma^2 times it. Where the label is
-    dropped nothing pulls.
+    dropped nothing pulls, and nothing outside the region, where pictures are clean.
 
     Args:
-        likelihood: log p(label | x) of noisy pictures.
+        likelihood: log p(label | x) of noisy pictures; without one, the one that `train.likelihood` has trained.
         scale: 1 is Bayes' rule for a denoiser that knows no labels, more exaggerates the class.
     """
 
-    def __init__(self, likelihood: Likelihood, scale: float = 1.0) -> None:
+    def __init__(self, likelihood: Likelihood | None = None, scale: float = 1.0) -> None:
         self.likelihood, self.scale = likelihood, _finite(scale)
 
+    def informed(self, likelihood: Likelihood) -> Guide:
+        return Classifier(likelihood, self.scale) if self.likelihood is None else self
+
     def wrap(self, denoise: Denoise) -> Denoise:
+        """The guided denoiser.
+
+        Raises:
+            ValueError: it has no likelihood.
+        """
+        if self.likelihood is None:
+            raise ValueError("Classifier has no likelihood")
         return _Classifier(denoise, self.likelihood, self.scale)
 
 
@@ -80,7 +84,7 @@ class _Classifier(Denoise):
             leaf = x.detach().requires_grad_()
             (gradient,) = torch.autograd.grad(self.likelihood(leaf, sigma, cond).sum(), leaf)
         pull = self.scale * sigma**2 * (cond.label != cond.dropped)
-        return self.inner(x, sigma, cond) + pull.to(x.dtype).reshape(-1, 1, 1, 1) * gradient
+        return self.inner(x, sigma, cond) + pull.to(x.dtype).reshape(-1, 1, 1, 1) * gradient * cond.region
 
 
 class Clip(Guide):

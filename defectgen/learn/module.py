@@ -1,6 +1,7 @@
-"""DiffusionModule: how any denoiser of this house is trained."""
+"""How what works at every noise level is trained: LevelModule, and DiffusionModule for any denoiser of this house."""
 
 import math
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from typing import Any
 
@@ -24,8 +25,64 @@ def inpainting_of(batch: Example, classes: int) -> Condition:
     return inpainting(batch["x0"], batch["region"], batch["label"], classes)
 
 
-class DiffusionModule(lightning.LightningModule):
-    """A denoiser, its schedule, its weighting and an optimiser with warm-up and cosine decay.
+class LevelModule(lightning.LightningModule, ABC):
+    """A schedule, a loss at its levels, and AdamW with warm-up and cosine decay.
+
+    Args:
+        schedule: noise levels of training.
+        learning_rate: of AdamW, at its highest.
+        warmup: steps of linear warm-up.
+        steps: steps in all, for the decay to a tenth.
+    """
+
+    def __init__(self, schedule: Schedule, *, learning_rate: float, warmup: int, steps: int) -> None:
+        super().__init__()
+        self.schedule, self.learning_rate, self.warmup, self.steps = schedule, learning_rate, warmup, steps
+        self._judged: list[dict[str, Tensor]] = []
+
+    @abstractmethod
+    def loss(self, batch: Example) -> Tensor:
+        """Loss of each example, (B,)."""
+
+    def judge(self, batch: Example) -> dict[str, Tensor]:
+        """What validation tells of each example, by the figure's name, (B,) each; "loss" is one."""
+        return {"loss": self.loss(batch)}
+
+    def training_step(self, batch: Example, index: int) -> Tensor:
+        loss = self.loss(batch).mean()
+        self.log("train/loss", loss, prog_bar=True)
+        return loss
+
+    def validation_step(self, batch: Example, index: int) -> None:
+        figures = {"uniform": batch["uniform"]} | self.judge(batch)
+        self._judged.append({name: each.cpu() for name, each in figures.items()})
+
+    def on_validation_epoch_end(self) -> None:
+        """Log the mean of each figure, and the one of each noise level."""
+        figures = {name: torch.cat([part[name] for part in self._judged]) for name in self._judged[0]}
+        self._judged.clear()
+        uniform = figures.pop("uniform")
+        for name, each in figures.items():
+            for level in uniform.unique():
+                sigma = float(self.schedule.draw(level[None]))
+                self.log(f"val/{name}_sigma_{sigma:.3g}", each[uniform == level].mean())
+            self.log(f"val/{name}", each.mean(), prog_bar=True)
+
+    def configure_optimizers(self) -> dict:  # type: ignore[override]  # Lightning's own type is a union of nine forms
+        optimizer = torch.optim.AdamW(self.parameters(), self.learning_rate, weight_decay=0.01)
+        scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer, self._rate)
+        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}
+
+    def _rate(self, step: int) -> float:
+        """Share of the learning rate: up linearly, then half a cosine down to a tenth."""
+        if step < self.warmup:
+            return (step + 1) / self.warmup
+        progress = min(1.0, (step - self.warmup) / max(1, self.steps - self.warmup))
+        return 0.55 + 0.45 * math.cos(math.pi * progress)
+
+
+class DiffusionModule(LevelModule):
+    """A denoiser and how its error is weighed.
 
     Args:
         denoiser: what is trained.
@@ -50,28 +107,8 @@ class DiffusionModule(lightning.LightningModule):
         steps: int,
         told: Callable[[Any, int], Condition] = inpainting_of,
     ) -> None:
-        super().__init__()
-        self.denoiser, self.schedule, self.weighting = denoiser, schedule, weighting
-        self.classes, self.learning_rate, self.warmup, self.steps = classes, learning_rate, warmup, steps
-        self.told = told
-        self._losses: list[tuple[Tensor, Tensor]] = []
-
-    def training_step(self, batch: Example, index: int) -> Tensor:
-        loss = self.loss(batch).mean()
-        self.log("train/loss", loss, prog_bar=True)
-        return loss
-
-    def validation_step(self, batch: Example, index: int) -> None:
-        self._losses.append((batch["uniform"].cpu(), self.loss(batch).cpu()))
-
-    def on_validation_epoch_end(self) -> None:
-        """Log the mean masked loss, and the one of each noise level."""
-        uniform, losses = (torch.cat(parts) for parts in zip(*self._losses, strict=True))
-        self._losses.clear()
-        for level in uniform.unique():
-            name = f"val/loss_sigma_{float(self.schedule.draw(level[None])):.3g}"
-            self.log(name, losses[uniform == level].mean())
-        self.log("val/loss", losses.mean(), prog_bar=True)
+        super().__init__(schedule, learning_rate=learning_rate, warmup=warmup, steps=steps)
+        self.denoiser, self.weighting, self.classes, self.told = denoiser, weighting, classes, told
 
     def loss(self, batch: Example) -> Tensor:
         """Masked loss of each example, (B,)."""
@@ -79,15 +116,3 @@ class DiffusionModule(lightning.LightningModule):
         weight = self.weighting(sigma, self.denoiser.sigma_data)
         cond = self.told(batch, self.classes)
         return denoising_loss(self.denoiser, batch["x0"], batch["noise"], sigma, weight, cond)
-
-    def configure_optimizers(self) -> dict:  # type: ignore[override]  # Lightning's own type is a union of nine forms
-        optimizer = torch.optim.AdamW(self.denoiser.parameters(), self.learning_rate, weight_decay=0.01)
-        scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer, self._rate)
-        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}
-
-    def _rate(self, step: int) -> float:
-        """Share of the learning rate: up linearly, then half a cosine down to a tenth."""
-        if step < self.warmup:
-            return (step + 1) / self.warmup
-        progress = min(1.0, (step - self.warmup) / max(1, self.steps - self.warmup))
-        return 0.55 + 0.45 * math.cos(math.pi * progress)

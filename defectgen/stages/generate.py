@@ -25,6 +25,7 @@ from defectgen.learn.cascade import Cascade
 from defectgen.learn.checkpoint import CHECKPOINT, Checkpoint, load_checkpoint
 from defectgen.learn.critic import load_critic
 from defectgen.learn.inpaint import Inpainter
+from defectgen.learn.likelihood import load_likelihood
 from defectgen.learn.upsample import Upsampler
 from defectgen.manifest import Manifest, write_table
 from defectgen.outputs import Stopwatch
@@ -56,6 +57,7 @@ def generate(
     critic: Path,
     plan: Path,
     seed: int,
+    likelihood: Path | None = None,
     *,
     solver: Solver = DDPM(),  # noqa: B008 - stateless
     steps: PositiveInt = 20,
@@ -77,6 +79,7 @@ def generate(
         critic: folder of the critic, for the gates that ask it.
         plan: folder of the plan.
         seed: of the choice of real defects that the gates are calibrated on.
+        likelihood: folder of the likelihood that a `Classifier` among the guides asks; None where none was trained.
         solver: how a step from one noise level to the next is made, by both networks.
         steps: noise levels that the inpainter walks.
         schedule: where those levels lie, cut to those it was trained on; without one, as in training.
@@ -91,8 +94,7 @@ def generate(
     rows, source = pd.read_parquet(plan / PLAN), Source(Manifest.load(ingest))
     checkpoint = load_checkpoint(inpaint / CHECKPOINT)
     trajectory = _trajectory(schedule, checkpoint.schedule, steps, jump, repeats)
-    dropped = len(checkpoint.spec.classes)
-    inpainter = Inpainter(checkpoint.denoiser, trajectory, dropped, solver, guides, checkpoint.precision)
+    inpainter = _inpainter(checkpoint, trajectory, solver, guides, likelihood)
     lineage = Lineage(checkpoint.digest[:16])
     upsampler = None
     if (upsample / CHECKPOINT).is_dir():
@@ -118,6 +120,20 @@ def generate(
     counts = manifest.accepted()["label"].value_counts().to_dict()
     tracking.log_data_set(f"{ingest.name} synthetic", out, digest, "synthetic", counts)
     return digest
+
+
+def _inpainter(
+    trained: Checkpoint, trajectory: Tensor, solver: Solver, guides: Sequence[Guide], likelihood: Path | None
+) -> Inpainter:
+    """The guided inpainter; guides that need a likelihood and were given none ask the trained one."""
+    if likelihood is not None:
+        known = load_likelihood(likelihood / CHECKPOINT)
+        guides = [guide.informed(known) for guide in guides]
+    try:
+        return Inpainter(trained.denoiser, trajectory, len(trained.spec.classes), solver, guides, trained.precision)
+    except ValueError as error:
+        mend = "add `likelihood: {}` to the block train of the YAML, which trains one"
+        raise UserError(f"generate.guides: {error}; {mend}") from None
 
 
 def upsampler_of(trained: Checkpoint, solver: Solver, steps: int) -> Upsampler:

@@ -7,7 +7,8 @@ from torch import Tensor
 
 from defectgen.condition import Condition
 from defectgen.diffusion.denoise import Denoise
-from defectgen.diffusion.guide import Classifier, ClassifierFree, Clip, Dynamic, Likelihood, guided
+from defectgen.diffusion.guide import Classifier, ClassifierFree, Clip, Dynamic, guided
+from defectgen.diffusion.likelihood import Likelihood
 
 
 class OfTwoGaussians(Likelihood):

@@ -12,7 +12,8 @@ from torch import Tensor
 
 from defectgen.condition import Condition
 from defectgen.diffusion.denoise import Denoise, Denoiser, V
-from defectgen.diffusion.guide import Classifier, ClassifierFree, Clip, Dynamic, Guide, Likelihood, guided
+from defectgen.diffusion.guide import Classifier, ClassifierFree, Clip, Dynamic, Guide, guided
+from defectgen.diffusion.likelihood import Likelihood
 from defectgen.diffusion.noise import Cosine, Karras, Schedule
 from defectgen.diffusion.sample import KnownClean, KnownNoised, KnownNothing, resampling, sample, seeded
 from defectgen.diffusion.solve import DDIM, DDPM, Churn, Estimate, Euler, Heun, Look, Randn, Solver, Stepped

@@ -18,7 +18,8 @@ from critics import always
 from small import unmeasured
 
 from defectgen.diffusion.denoise import EDM, Denoiser, V
-from defectgen.diffusion.guide import Clip
+from defectgen.diffusion.guide import Classifier, Clip
+from defectgen.diffusion.likelihood import LearnedLikelihood
 from defectgen.diffusion.noise import Cosine, Karras
 from defectgen.diffusion.solve import DPMSolver2M
 from defectgen.drawing.part import PaintedPart
@@ -28,8 +29,10 @@ from defectgen.imaging.region import Foreground
 from defectgen.imaging.square import Square
 from defectgen.learn.checkpoint import CHECKPOINT, save_checkpoint
 from defectgen.learn.critic import save_critic
+from defectgen.learn.likelihood import save_likelihood
 from defectgen.manifest import Manifest, write_table
 from defectgen.nn.efficient import EfficientUNet
+from defectgen.nn.noisy import NoisyClassifier
 from defectgen.nn.unet import UNet
 from defectgen.quality.drawn import Drawn
 from defectgen.quality.gates import Gate
@@ -213,6 +216,30 @@ def test_levels_of_another_schedule_and_resampling_make_other_pictures(folders: 
     with pytest.raises(UserError, match=r"trained on levels 0.01 to 100"):
         drawn("beyond", schedule=Karras(lowest=200, highest=300))
     assert not (tmp_path / "beyond").exists()
+
+
+def test_a_classifier_without_a_likelihood_asks_the_trained_one(
+    folders: Folders, generated: Manifest, tmp_path: Path
+) -> None:
+    """Told nothing, an untrained network says nothing; where there is none at all, one line says what to add."""
+    spec, inputs = DataSpec.load(folders.patch), (folders.ingest, folders.inpaint, folders.upsample, folders.critic)
+    torch.manual_seed(0)
+    likelihood = LearnedLikelihood(NoisyClassifier(spec, width=8, multipliers=(1, 1)), spec.sigma_data)
+    save_likelihood(tmp_path / "silent" / CHECKPOINT, likelihood, Cosine(), spec, "untrained")
+    torch.nn.init.normal_(likelihood.network.logits.weight)
+    save_likelihood(tmp_path / "random" / CHECKPOINT, likelihood, Cosine(), spec, "random")
+
+    def drawn(name: str, trained: Path | None) -> str:
+        settings: dict[str, Any] = {"steps": 2, "upsampling_steps": 2, "gates": (Coin(0.5),)}
+        return generate(tmp_path / name, *inputs, folders.plan, 0, trained, guides=(Classifier(), Clip()), **settings)
+
+    assert drawn("as without", tmp_path / "silent") == generated.digest() != drawn("pulled", tmp_path / "random")
+    test_outside_the_regions_a_picture_is_bit_identical_to_its_clean_one(folders, Manifest.load(tmp_path / "pulled"))
+    with pytest.raises(
+        UserError, match=r"generate.guides: Classifier has no likelihood; add `likelihood: {}`"
+    ) as error:
+        drawn("nothing", None)
+    assert "\n" not in str(error.value) and not (tmp_path / "nothing").exists()
 
 
 def test_a_set_in_which_nothing_passes_is_refused(folders: Folders, tmp_path: Path) -> None:
