@@ -180,14 +180,20 @@ def fired(attempts: pd.DataFrame, bar: Bar) -> dict[str, int]:
 
 
 def share_on_part(defects: pd.DataFrame, manifest: Manifest, source: Source) -> float:
-    """Of some defects, those on the part with half of their label, as their pictures show it: a bent tip counts."""
+    """Of some defects, those with half of their label where their picture shows the part, or its clean one did.
+
+    A bent tip lies where the clean picture has none, a broken one where only the clean picture has it, and a bright
+    scuff may look like ground; of real defects there is no clean picture.
+    """
     images, on_part = manifest.images.set_index("image_id", drop=False), []
     for _, row in defects.iterrows():
         image = images.loc[row["image_id"]]
-        legal = source.legal(image["clean_id"] or image["image_id"])
-        part = find_part(read_image(manifest.folder / image["image_path"]), legal)
-        if part is not None:
-            on_part.append(part[manifest.read_mask(row)].mean() >= 0.5)
+        clean_id = image["clean_id"]
+        shown = [read_image(manifest.folder / image["image_path"]), *([source.pixels(clean_id)] if clean_id else [])]
+        found = [find_part(pixels, source.legal(clean_id or image["image_id"])) for pixels in shown]
+        parts = [part for part in found if part is not None]
+        if parts:
+            on_part.append(np.any(parts, axis=0)[manifest.read_mask(row)].mean() >= 0.5)
     return float(np.mean(on_part)) if on_part else np.nan
 
 
@@ -204,7 +210,7 @@ Of the data sets that `defectgen run` drew. Real defects of train and val are he
 though they had been drawn onto the healed surface; clean pictures of val, repainted as "good" in planned places and
 shapes, are controls: nothing was drawn there. Limits were calibrated on train alone. The share covered is that of the
 planned (of a real one: the marked) shape. A defect is on the part with half of its label or more, the part being what
-its own picture shows. Copies are told as in the report.
+its own picture shows or, of a drawn one, its clean picture. Copies are told as in the report.
 
 {date}:
 
