@@ -7,11 +7,13 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from defectgen.imaging.blend import reached
+from defectgen.imaging.caption import near_edge
 from defectgen.imaging.files import Mask, Pixels, to_float
 from defectgen.imaging.region import REACH, grow
 from defectgen.imaging.square import Square, shrink, shrink_mask
+from defectgen.learn.asked import Asked
 from defectgen.learn.upsample import HIGH
-from defectgen.manifest import make_seed
+from defectgen.manifest import GOOD, make_seed
 from defectgen.source import Source
 
 Picture = NDArray[np.float32]  # (C, N, N) in [-1, 1]
@@ -31,36 +33,54 @@ class Job:
     shape: Mask  # (S, S), what of it lies in the picture
     legal: Mask  # (S, S), where in the picture a defect may lie
     patch: Picture  # (C, size, size)
+    small: Mask  # (size, size), the shape
     region: Mask  # (size, size)
     inside: tuple[slice, slice]  # the square's part that lies in the picture
+    example: Picture  # (C, size, size), a region about the donor, or about the real defect
+    marked: Mask  # (size, size), the defect in it
 
     @classmethod
     def planned(cls, source: Source, row: pd.Series, size: int) -> "Job":
         """The job of a plan row, for a network of `size` pixels."""
         square = Square(int(row["x"]), int(row["y"]), int(row["side"]))
         donor = source.images.loc[source.instances.loc[row["donor_id"], "image_id"]]
-        return cls._of(source, row, row["clean_id"], source.planned_shape(row), square, donor["group"], size)
+        shown = _example(source, source.instances.loc[row["donor_id"]], row["seed"], size)
+        return cls._of(source, row, row["clean_id"], source.planned_shape(row), square, donor["group"], shown, size)
 
     @classmethod
     def healing(cls, source: Source, row: pd.Series, size: int) -> "Job":
         """The job of painting good surface where a real defect is; `row` is an instance's, with a `seed`."""
         image_id, shape = row["image_id"], source.manifest.read_mask(row)
-        box = (int(row["x"]), int(row["y"]), int(row["w"]), int(row["h"]))
-        rng = np.random.default_rng(make_seed(row["seed"], "square"))
-        square = Square.around(box, shape.shape, rng)
-        return cls._of(source, row, image_id, shape, square, source.images.loc[image_id, "group"], size)
+        square = _about(source, row, make_seed(row["seed"], "square"))
+        shown = _example(source, row, row["seed"], size)
+        return cls._of(source, row, image_id, shape, square, source.images.loc[image_id, "group"], shown, size)
 
     @classmethod
     def _of(
-        cls, source: Source, row: pd.Series, image_id: str, shape: Mask, square: Square, group: str, size: int
+        cls,
+        source: Source,
+        row: pd.Series,
+        image_id: str,
+        shape: Mask,
+        square: Square,
+        group: str,
+        shown: tuple[Picture, Mask],
+        size: int,
     ) -> "Job":
-        picture, legal = source.pixels(image_id), source.legal(image_id)
-        clean, region = square.cut(picture), grow(shrink_mask(square.cut(shape), size), REACH)
+        picture = source.pixels(image_id)
+        clean, small = square.cut(picture), shrink_mask(square.cut(shape), size)
         place, inside = square.inside(picture.shape)
-        visible, allowed = np.zeros(clean.shape[:2], bool), np.zeros(clean.shape[:2], bool)
+        visible, allowed = np.zeros(clean.shape[:2], bool), square.allowed(picture.shape, source.legal(image_id))
         visible[inside] = shape[place]
-        allowed[inside] = True if legal is None else legal[place]
-        return cls(row, group, clean, visible, allowed, to_float(shrink(clean, size)), region, inside)
+        patch, region = to_float(shrink(clean, size)), grow(small, REACH)
+        return cls(row, group, clean, visible, allowed, patch, small, region, inside, *shown)
+
+    def asked(self, label: str, number: int) -> Asked:
+        """What is to be drawn: class `label`, of that number; good surface or a defect like the donor."""
+        if label == GOOD:
+            return Asked.good(self.patch)
+        at_edge = near_edge(self.shape, self.legal)
+        return Asked.like(self.example, self.marked, number, label, self.small, at_edge)
 
     @property
     def support(self) -> Mask:
@@ -73,3 +93,16 @@ class Job:
     def large(self) -> Picture:
         """The native square (C, HIGH, HIGH)."""
         return to_float(shrink(self.clean, HIGH))
+
+
+def _about(source: Source, row: pd.Series, seed: int) -> Square:
+    """The square about a real defect, an instance's row, as training regions are cut."""
+    box = (int(row["x"]), int(row["y"]), int(row["w"]), int(row["h"]))
+    return Square.around(box, source.shape(row["image_id"]), np.random.default_rng(seed))
+
+
+def _example(source: Source, row: pd.Series, seed: int, size: int) -> tuple[Picture, Mask]:
+    """A region about a real defect, an instance's row, at `size` pixels, and the defect's mask in it."""
+    square = _about(source, row, make_seed(seed, "example"))
+    patch = to_float(shrink(square.cut(source.pixels(row["image_id"])), size))
+    return patch, shrink_mask(square.cut(source.manifest.read_mask(row)), size)

@@ -25,8 +25,8 @@ class Painter:
     def low(self, jobs: Sequence[Job], labels: Sequence[str], seeds: Sequence[int]) -> NDArray[np.float32]:
         """What the inpainter makes of each patch, (N, C, size, size); not finite where it fails."""
         patches, regions = np.stack([job.patch for job in jobs]), np.stack([job.region for job in jobs])
-        numbers = [self.spec.number(label) for label in labels]
-        return self.cascade.low(patches, regions, numbers, seeds, int(jobs[0].row["batch"]))
+        asked = [job.asked(label, self.spec.number(label)) for job, label in zip(jobs, labels, strict=True)]
+        return self.cascade.low(patches, regions, asked, seeds, int(jobs[0].row["batch"]))
 
     def wants_detail(self, job: Job) -> bool:
         """Whether it is larger than 64 px can show, and there is a network for more."""

@@ -13,6 +13,7 @@ from small import disc, put_mask, put_picture
 from defectgen.imaging.blend import RIM
 from defectgen.imaging.files import Mask, write_mask
 from defectgen.imaging.square import Square
+from defectgen.learn.asked import Asked
 from defectgen.learn.cascade import Cascade
 from defectgen.learn.inpaint import Inpainter
 from defectgen.learn.upsample import Upsampler
@@ -55,12 +56,13 @@ class Brightening(Cascade):
         self,
         patches: NDArray[np.float32],
         regions: NDArray[np.bool_],
-        labels: Sequence[int],
+        asked: Sequence[Asked],
         seeds: Sequence[int],
         batch: int,
     ) -> NDArray[np.float32]:
         self.asked.append(len(patches))
         defect = np.float32(0.5)
+        labels = [each.label for each in asked]
         drawn = [self._painted(*each, defect) for each in zip(patches, regions, labels, seeds, strict=True)]
         return np.stack(drawn)
 

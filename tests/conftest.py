@@ -75,7 +75,9 @@ def draw_patches(folder: Path, exposures: list[Exposure], channels: int) -> Mani
         if mask.any():
             path = f"masks/{name}.png"
             write_mask(folder / path, mask)
-            instances.append(mask_row(name, name, exposure.label, path, mask) | {"donor_id": exposure.source})
+            instances.append(
+                mask_row(name, name, exposure.label, path, mask) | {"donor_id": exposure.source, "at_edge": False}
+            )
     manifest = Manifest(folder, table(images, IMAGES), table(instances, INSTANCES))
     manifest.save()
     return manifest

@@ -1,5 +1,8 @@
 """Denoisers and networks whose answers are known, to test everything around them."""
 
+from collections.abc import Mapping
+from typing import Any
+
 import torch
 from torch import Tensor
 
@@ -72,3 +75,12 @@ class Correlated(Denoise):
     def __call__(self, x: Tensor, sigma: Tensor, cond: Condition) -> Tensor:
         gain = self.covariance @ torch.linalg.inv(self.covariance + float(sigma[0]) ** 2 * torch.eye(2))
         return self.mean + (x - self.mean) @ gain.T
+
+
+def same(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
+    """Whether two training examples are the same in everything."""
+
+    def alike(value: Any, theirs: Any) -> bool:
+        return torch.equal(value, theirs) if isinstance(value, torch.Tensor) else bool(value == theirs)
+
+    return one.keys() == other.keys() and all(alike(value, other[field]) for field, value in one.items())

@@ -19,3 +19,12 @@ def test_the_augmentation_is_never_dropped_and_doubled_with_its_picture() -> Non
 def test_an_inpainter_is_told_of_none() -> None:
     plain = condition(randn(2, 1, 4, 4))
     assert plain.augmentation is None and plain.doubled().augmentation is None
+
+
+def test_what_is_told_in_words_or_by_example_is_dropped_with_the_label() -> None:
+    told = replace(condition(randn(2, 1, 4, 4)), text=("a", "b"), reference=randn(2, 2, 4, 4))
+    untold = told.unconditional()
+    assert untold.text == ("", "") and untold.reference is not None and not untold.reference.any()
+    both = told.doubled()
+    assert both.text == ("a", "b", "", "") and both.reference is not None and told.reference is not None
+    assert torch.equal(both.reference, torch.cat([told.reference, untold.reference]))

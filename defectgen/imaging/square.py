@@ -45,6 +45,13 @@ class Square:
         picture = (slice(top, bottom), slice(left, right))
         return picture, (slice(top - self.y, bottom - self.y), slice(left - self.x, right - self.x))
 
+    def allowed(self, shape: tuple[int, ...], legal: Mask | None) -> Mask:
+        """Where in the square (side, side) a defect may lie on a picture of that shape; None: wherever it shows it."""
+        place, inside = self.inside(shape)
+        allowed = np.zeros((self.side, self.side), bool)
+        allowed[inside] = True if legal is None else legal[place]
+        return allowed
+
 
 def _moved_in(start: float, side: int, size: int) -> int:
     return round(min(max(start, min(0, size - side)), max(0, size - side)))

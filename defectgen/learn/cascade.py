@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from defectgen.imaging.files import Mask
+from defectgen.learn.asked import Asked
 from defectgen.learn.inpaint import Inpainter
 from defectgen.learn.upsample import FACTOR, Upsampler
 from defectgen.manifest import make_seed
@@ -21,12 +22,12 @@ class Cascade:
         self,
         patches: NDArray[np.float32],
         regions: NDArray[np.bool_],
-        labels: Sequence[int],
+        asked: Sequence[Asked],
         seeds: Sequence[int],
         batch: int,
     ) -> NDArray[np.float32]:
         """Draw into patches (N, C, H, W) in [-1, 1], regions (N, H, W), by network calls of `batch` pictures each."""
-        return self.inpainter.padded(patches, regions, labels, seeds, batch)
+        return self.inpainter.padded(patches, regions, asked, seeds, batch)
 
     def high(
         self, clean: NDArray[np.float32], region: Mask, low: NDArray[np.float32], label: int, seed: int

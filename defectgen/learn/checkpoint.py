@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from importlib import import_module
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, get_type_hints
 
 import yaml
 from safetensors.torch import load_file, save
@@ -112,9 +112,12 @@ def _mend(folder: Path) -> str:
 
 
 def describe(part: object) -> dict[str, Any]:
-    """class_path and init_args of an object that keeps its constructor's arguments under their own names."""
+    """class_path and init_args of an object that keeps its constructor's arguments under their own names.
+
+    Arguments that are such objects themselves are described within it.
+    """
     names = [name for name in inspect.signature(type(part)).parameters if hasattr(part, name)]
-    arguments = json.loads(json.dumps({name: getattr(part, name) for name in names}))
+    arguments = json.loads(json.dumps({name: getattr(part, name) for name in names}, default=describe))
     return {"class_path": f"{type(part).__module__}.{type(part).__qualname__}", "init_args": arguments}
 
 
@@ -124,4 +127,9 @@ def build(description: dict[str, Any], kind: type[Part], *first: object) -> Part
     found = getattr(import_module(module), name)
     if not (isinstance(found, type) and issubclass(found, kind)):  # before it is called: a config is only data
         raise TypeError(f"{description['class_path']} is no {kind.__name__}")
-    return found(*first, **description["init_args"])
+    kinds = get_type_hints(found.__init__)
+    arguments = {
+        name: build(value, kinds[name]) if isinstance(value, dict) else value
+        for name, value in description["init_args"].items()
+    }
+    return found(*first, **arguments)

@@ -12,6 +12,7 @@ from defectgen.condition import Condition
 from defectgen.imaging.augment import Augment
 from defectgen.imaging.files import Mask
 from defectgen.imaging.region import REACH, grow
+from defectgen.learn.asked import Asked
 from defectgen.learn.data import DILATION, GOLDEN, LEVELS, Example, example, randn
 from defectgen.learn.large import LargePatch, PatchSet
 from defectgen.learn.upsample import DOUBT, FACTOR, detail, enlarged, reduced, upsampling
@@ -65,7 +66,8 @@ class UpsamplingExamples(Dataset[UpsamplingExample]):
             label = self.dropped
         uniform = (self.offset + index * GOLDEN) % 1.0
         level = float(np.exp(rng.uniform(*np.log(AUGMENTATION))))
-        return _doubted(example(picture, region, label, uniform, int(rng.integers(2**62)), grey), level, rng, grey)
+        shown = example(picture, region, Asked.only(label, picture), uniform, int(rng.integers(2**62)), grey)
+        return _doubted(shown, level, rng, grey)
 
     def deviation(self, count: int) -> float:
         """Standard deviation of the detail in the regions of the first `count` examples."""
@@ -88,7 +90,7 @@ class HeldCrops(Dataset[UpsamplingExample]):
         picture, mask, label, grey = self.patches[number]
         picture, mask = _window(picture, mask, self.crop, rng)
         region = grow(mask, FACTOR * REACH)
-        shown = example(picture, region, label, LEVELS[level], int(rng.integers(2**62)), grey)
+        shown = example(picture, region, Asked.only(label, picture), LEVELS[level], int(rng.integers(2**62)), grey)
         return _doubted(shown, DOUBT, rng, grey)
 
 

@@ -5,7 +5,7 @@ workers, batches or what came before. So a killed training resumes to the same w
 """
 
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Protocol, TypedDict, TypeVar
 
 import lightning
@@ -17,8 +17,10 @@ from torch.utils.data import DataLoader, Dataset, Sampler
 
 from defectgen.errors import UserError
 from defectgen.imaging.augment import Augment
+from defectgen.imaging.caption import GOOD_SURFACE, caption, tone_of
 from defectgen.imaging.files import Mask, to_float
 from defectgen.imaging.region import REACH, grow
+from defectgen.learn.asked import Asked, Picture, no_reference, reference_of
 from defectgen.manifest import Manifest, make_seed
 from defectgen.spec import DataSpec
 
@@ -36,6 +38,8 @@ class Example(TypedDict):
     label: Tensor  # () int64
     noise: Tensor  # like x0, standard normal
     uniform: Tensor  # () float64 in [0, 1): where in the schedule's training levels
+    text: str  # the caption, of a batch a list of them; "" where it is not told
+    reference: Tensor  # (C + 1, H, W) an example beside the mask of its defect; zeros where it is not told
 
 
 class Patches:
@@ -44,14 +48,18 @@ class Patches:
     def __init__(self, manifest: Manifest, spec: DataSpec, split: str) -> None:
         images = manifest.images[manifest.images["split"] == split].sort_values("image_id")
         defects = manifest.instances.set_index("image_id")
+        self.classes = spec.classes
         self.pictures: list[NDArray[np.float32]] = []
         self.masks: dict[int, Mask] = {}
+        self.at_edge: dict[int, bool] = {}
         self.labels: list[int] = []
+        self.groups: list[str] = []
         self.good: list[int] = []
         # class -> group -> exposure -> patches: drawn in this order, so that no often-photographed part dominates
         self.tree: dict[int, dict[str, dict[str, list[int]]]] = defaultdict(lambda: defaultdict(dict))
         for number, (_, row) in enumerate(images.iterrows()):
             self.pictures.append(to_float(manifest.read(row)))
+            self.groups.append(row["group"])
             if row["image_id"] not in defects.index:
                 self.good.append(number)
                 self.labels.append(0)
@@ -59,14 +67,37 @@ class Patches:
             defect = defects.loc[row["image_id"]]
             label = spec.number(defect["label"])
             self.masks[number] = manifest.read_mask(defect)
+            self.at_edge[number] = bool(defect["at_edge"])
             self.labels.append(label)
             self.tree[label][row["group"]].setdefault(row["source_id"], []).append(number)
 
     def draw_defect(self, rng: np.random.Generator) -> int:
         """A patch with a defect: the class uniformly, then the group, then the exposure, then the patch."""
         groups = self.tree[any_of(rng, sorted(self.tree))]
-        exposures = groups[any_of(rng, sorted(groups))]
-        return any_of(rng, exposures[any_of(rng, sorted(exposures))])
+        return _of_any_exposure(rng, groups[any_of(rng, sorted(groups))])
+
+    def draw_like(self, number: int, rng: np.random.Generator) -> int | None:
+        """A patch of the class of patch `number` and of another part; None where there is none. Clean ones: any."""
+        if number not in self.masks:
+            return any_of(rng, self.good)
+        groups = self.tree[self.labels[number]]
+        others = sorted(groups.keys() - {self.groups[number]})
+        return _of_any_exposure(rng, groups[any_of(rng, others)]) if others else None
+
+    def tell(self, number: int, patch: Picture, mask: Mask, rng: np.random.Generator) -> Asked:
+        """What is told of patch `number`, augmented to `patch` and `mask`; its example is another one, by lot."""
+        like, reference = self.draw_like(number, rng), no_reference(patch)
+        if like is not None:
+            reference = reference_of(self.pictures[like], self.masks.get(like, np.zeros(patch.shape[1:], bool)))
+        if number not in self.masks:
+            return Asked(0, GOOD_SURFACE, reference)
+        label = self.labels[number]
+        text = caption(self.classes[label], mask, tone_of(patch, mask), self.at_edge[number])
+        return Asked(label, text, reference)
+
+
+def _of_any_exposure(rng: np.random.Generator, exposures: Mapping[str, Sequence[int]]) -> int:
+    return any_of(rng, exposures[any_of(rng, sorted(exposures))])
 
 
 def any_of(rng: np.random.Generator, items: Sequence[Item]) -> Item:
@@ -94,17 +125,20 @@ class TrainingExamples(Dataset[Example]):
     def __getitem__(self, index: int) -> Example:
         rng = np.random.default_rng((self.seed, index))
         number = self.patches.draw_defect(rng)
-        mask, label = self.patches.masks[number], self.patches.labels[number]
+        mask = self.patches.masks[number]
         if rng.random() < self.good_share:
             # A clean patch is repainted as good under the shape of some defect: the same task, nothing to draw.
-            mask, label = self.augment.alone(mask, int(rng.integers(2**32))), 0
+            mask = self.augment.alone(mask, int(rng.integers(2**32)))
             number = any_of(rng, self.patches.good)
         patch, mask = self.augment.pair(self.patches.pictures[number], mask, int(rng.integers(2**32)))
         region = grow(mask, rng.uniform(*DILATION))
-        if rng.random() < self.drop:
-            label = self.dropped
+        told = rng.random() >= self.drop
         uniform = (self.offset + index * GOLDEN) % 1.0
-        return example(patch, region, label, uniform, int(rng.integers(2**62)))
+        noise_seed = int(rng.integers(2**62))
+        asked = self.patches.tell(number, patch, mask, rng)
+        if not told:
+            asked = Asked.only(self.dropped, patch)
+        return example(patch, region, asked, uniform, noise_seed)
 
 
 class ValidationExamples(Dataset[Example]):
@@ -123,9 +157,10 @@ class ValidationExamples(Dataset[Example]):
 
     def __getitem__(self, index: int) -> Example:
         number, level = self.cases[index]
-        region = grow(self.patches.masks[number], REACH)
         seed = make_seed(self.seed, "validation", number, level)
-        return example(self.patches.pictures[number], region, self.patches.labels[number], level, seed)
+        patch, mask = self.patches.pictures[number], self.patches.masks[number]
+        asked = self.patches.tell(number, patch, mask, np.random.default_rng(make_seed(self.seed, "like", number)))
+        return example(patch, grow(mask, REACH), asked, level, seed)
 
 
 def spread(items: Sequence[Item], count: int) -> Sequence[Item]:
@@ -133,16 +168,16 @@ def spread(items: Sequence[Item], count: int) -> Sequence[Item]:
     return items if len(items) <= count else [items[i * len(items) // count] for i in range(count)]
 
 
-def example(
-    patch: NDArray[np.float32], region: Mask, label: int, uniform: float, noise_seed: int, grey: bool = False
-) -> Example:
-    """One example of a patch (C, H, W) in [-1, 1] and the region (H, W) to be synthesised in it."""
+def example(patch: Picture, region: Mask, asked: Asked, uniform: float, noise_seed: int, grey: bool = False) -> Example:
+    """One example of a patch (C, H, W), the region (H, W) to be synthesised in it and what is told of it."""
     return Example(
         x0=torch.from_numpy(patch),
         region=torch.from_numpy(region[None].astype(np.float32)),
-        label=torch.tensor(label),
+        label=torch.tensor(asked.label),
         noise=randn(patch.shape, noise_seed, grey),
         uniform=torch.tensor(uniform, dtype=torch.float64),
+        text=asked.text,
+        reference=torch.from_numpy(asked.reference),
     )
 
 

@@ -7,6 +7,7 @@ from torch.utils.data import Dataset
 from defectgen.drawing.teacher import DESCRIPTIONS, Lesson, Teacher
 from defectgen.imaging.files import to_float
 from defectgen.imaging.region import grow
+from defectgen.learn.asked import Asked
 from defectgen.learn.data import DILATION, GOLDEN, LEVELS, Example, SizedExamples, example
 from defectgen.manifest import GOOD, make_seed
 from defectgen.nn.embed import ANY_DEFECT
@@ -48,7 +49,7 @@ class DrawnExamples(Dataset[Example]):
         patch = to_float(lesson.clean if good else lesson.picture)
         if self.spec.channels == 1:
             patch = patch.mean(axis=0, keepdims=True)
-        return example(patch, region, label, uniform, int(rng.integers(2**62)), lesson.grey)
+        return example(patch, region, Asked.only(label, patch), uniform, int(rng.integers(2**62)), lesson.grey)
 
     def _label(self, lesson: Lesson, rng: np.random.Generator) -> int:
         if lesson.description not in self.spec.classes:

@@ -13,6 +13,7 @@ from defectgen.diffusion.solve import DDPM
 from defectgen.imaging.files import Mask, Pixels, from_float
 from defectgen.imaging.region import REACH, grow
 from defectgen.imaging.sheet import Rgb, outlined, sheet, to_rgb
+from defectgen.learn.asked import Asked
 from defectgen.learn.data import Patches
 from defectgen.learn.inpaint import Inpainter
 from defectgen.learn.large import LargePatch
@@ -27,9 +28,9 @@ STEPS = 15
 
 @dataclass(frozen=True)
 class Case:
-    """A defect to draw: its class number, the ground (C, H, W) in [-1, 1] and the region (H, W) in it."""
+    """A defect to draw: what is asked, the ground (C, H, W) in [-1, 1] and the region (H, W) in it."""
 
-    label: int
+    asked: Asked
     ground: NDArray[np.float32]
     region: Mask
 
@@ -45,8 +46,9 @@ def cases_of(patches: Patches, spec: DataSpec, seed: int) -> dict[str, list[Case
         members = [number for number, other in enumerate(patches.labels) if other == label]
         for donor in rng.choice(members, COLUMNS):
             ground = patches.pictures[rng.choice(patches.good) if patches.good else donor]
-            case = Case(label, ground, grow(patches.masks[donor], REACH))
-            cases.setdefault(spec.classes[label], []).append(case)
+            own, mask, name = patches.pictures[donor], patches.masks[donor], spec.classes[label]
+            asked = Asked.like(own, mask, label, name, mask, patches.at_edge[donor])
+            cases.setdefault(name, []).append(Case(asked, ground, grow(mask, REACH)))
     return cases
 
 
@@ -55,7 +57,7 @@ def preview(module: DiffusionModule, rows: Mapping[str, Sequence[Case]]) -> Rgb:
     inpainter = Inpainter(module.denoiser, module.schedule.trajectory(STEPS), module.classes, DDPM(), [Clip()])
     cases = list(chain(*rows.values()))
     grounds, regions = np.stack([case.ground for case in cases]), np.stack([case.region for case in cases])
-    drawn = iter(inpainter(grounds, regions, [case.label for case in cases], range(len(cases))))
+    drawn = iter(inpainter(grounds, regions, [case.asked for case in cases], range(len(cases))))
     pairs = [
         list(chain(*([outlined(_native(case.ground), case.region), to_rgb(_native(next(drawn)))] for case in row)))
         for row in rows.values()

@@ -1,14 +1,17 @@
 """The priors: networks taught by drawings, from which a product's own start instead of from noise."""
 
 from pathlib import Path
+from typing import Any
 
 import defectgen
 from defectgen.diffusion.denoise import Backbone, Denoiser, Parametrization
 from defectgen.errors import UserError
 from defectgen.learn.checkpoint import CONFIG, describe, load_checkpoint
 from defectgen.nn.inherit import Inheriting
+from defectgen.nn.term import Label
 from defectgen.spec import DataSpec
 
+Description = dict[str, Any]  # as `describe` gives it
 _FOLDER = Path(defectgen.__file__).parent / "prior"
 SHIPPED = {"train.inpaint": _FOLDER / "inpaint64", "train.upsample": _FOLDER / "upsample256"}  # by block
 
@@ -30,6 +33,7 @@ def first_weights(
 def started(network: Backbone, parametrization: Parametrization, spec: DataSpec, folder: Path, block: str) -> Denoiser:
     """A denoiser with the weights of the checkpoint in `folder`, for the spec's classes.
 
+    What it is told may differ from a prior that was told labels: it then starts as though nothing were told.
     A class starts as that of its name; where the checkpoint has none, as "defect", or else as "not told". The
     denoiser keeps the prior's sigma_data, which its weights are scaled by. `block` is that of the YAML, for the user.
 
@@ -47,15 +51,21 @@ def started(network: Backbone, parametrization: Parametrization, spec: DataSpec,
         raise UserError(
             f"{block}.init_from: {folder} is of {_task(prior.spec)}, not of {_task(spec)}; start with init_from: none"
         )
-    for part, taught in ((network, theirs), (parametrization, prior.denoiser.parametrization)):
-        if describe(part) != describe(taught):
+    assert isinstance(network, Inheriting) and isinstance(theirs, Inheriting)
+    alike = [
+        (_without_term(network), _without_term(theirs)),
+        (describe(parametrization), describe(prior.denoiser.parametrization)),
+    ]
+    if not isinstance(theirs.term, Label):
+        alike.append((describe(network.term), describe(theirs.term)))
+    for asked, taught in alike:
+        if asked != taught:
             raise UserError(
-                f"{block}.init_from: {folder} is a prior of {_named(taught)}, not {_named(part)}; use the same, "
+                f"{block}.init_from: {folder} is a prior of {_named(taught)}, not {_named(asked)}; use the same, "
                 "or start with init_from: none"
             )
     if prior.spec.channels < spec.channels:
         raise UserError(f"{block}.init_from: {folder} is a prior for grey pictures; start with init_from: none")
-    assert isinstance(network, Inheriting) and isinstance(theirs, Inheriting)
     named = {name: number for number, name in enumerate(prior.spec.classes)}
     other = named.get("defect", len(named))
     network.inherit(theirs, [named.get(name, other) for name in spec.classes])
@@ -66,7 +76,13 @@ def _task(spec: DataSpec) -> str:
     return "an upsampler" if spec.upsampled else "an inpainter"
 
 
-def _named(part: object) -> str:
-    arguments = describe(part)["init_args"]
-    told = ", ".join(f"{name}={value}" for name, value in arguments.items())
-    return f"{type(part).__name__}({told})"
+def _without_term(network: Backbone) -> Description:
+    """A network that reads text or sees an example may start from one that was told labels."""
+    description = describe(network)
+    arguments = {name: value for name, value in description["init_args"].items() if name != "term"}
+    return description | {"init_args": arguments}
+
+
+def _named(description: Description) -> str:
+    told = ", ".join(f"{name}={value}" for name, value in description["init_args"].items())
+    return f"{description['class_path'].rpartition('.')[2]}({told})"

@@ -15,6 +15,7 @@ from defectgen.drawing.teacher import Teacher
 from defectgen.imaging.files import to_float
 from defectgen.imaging.region import REACH, grow
 from defectgen.imaging.sheet import Rgb
+from defectgen.learn.asked import Asked
 from defectgen.learn.crops import HeldCrops, UpsamplingExamples, upsampling_of
 from defectgen.learn.data import SizedExamples
 from defectgen.learn.drawn import CLASSES, DrawnExamples, HeldDrawings
@@ -131,6 +132,7 @@ def cases_of(teacher: Teacher, spec: DataSpec) -> dict[str, list[Case]]:
         row = cases[lesson.description.partition(",")[0]]
         if len(row) < COLUMNS and not lesson.grey:
             number = spec.number(lesson.description)
-            row.append(Case(number, to_float(lesson.clean), grow(lesson.mask, REACH)))
+            clean = to_float(lesson.clean)
+            row.append(Case(Asked.only(number, clean), clean, grow(lesson.mask, REACH)))
         index += 1
     return cases

@@ -1,6 +1,8 @@
-"""Embedders: what turns the noise level and each droppable part of a condition into one vector per picture."""
+"""Embedders: what turns the noise level and each droppable part of a condition into what a network is told."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -25,18 +27,73 @@ class LevelEmbedder(nn.Module):
         return self.layers(fourier_features(level, self.features))
 
 
-class LabelEmbedder(nn.Module):
+class Told(NamedTuple):
+    """What a network is told of a batch besides its context.
+
+    vector (B, size), to be added to the level's; tokens (B, T, size), to be read by cross-attention, and heard (B, T)
+    bool, which of them are said; None of an embedder without tokens.
+    """
+
+    vector: Tensor
+    tokens: Tensor | None = None
+    heard: Tensor | None = None
+
+
+class Embedder(nn.Module, ABC):
+    """What a network is told of the defect it is to draw: one droppable part of a condition.
+
+    reads: whether it gives tokens.
+    """
+
+    reads = False
+
+    @abstractmethod
+    def forward(self, cond: Condition) -> Told:
+        """Vector and tokens of a batch."""
+
+    @abstractmethod
+    def begin(self, untold: Tensor) -> None:
+        """Give every picture the vector `untold` (size,), whatever is told of it."""
+
+    def inherit(self, prior: "Embedder", numbers: Sequence[int]) -> None:
+        """Start as the prior's of the same kind; of one that knew labels, as though nothing were told."""
+        if isinstance(prior, LabelEmbedder):
+            self.begin(prior.table.weight[-1])
+        else:
+            self.load_state_dict(prior.state_dict())
+
+
+class NothingEmbedder(Embedder):
+    """Nothing is told: one vector for all."""
+
+    def __init__(self, size: int) -> None:
+        super().__init__()
+        self.vector = nn.Parameter(torch.zeros(size))
+
+    def forward(self, cond: Condition) -> Told:
+        return Told(self.vector.expand(len(cond.label), -1))
+
+    @torch.no_grad()
+    def begin(self, untold: Tensor) -> None:
+        self.vector.copy_(untold)
+
+
+class LabelEmbedder(Embedder):
     """The class number, with one more entry for "dropped"."""
 
     def __init__(self, spec: DataSpec, size: int) -> None:
         super().__init__()
         self.table = nn.Embedding(len(spec.classes) + 1, size)
 
-    def forward(self, cond: Condition) -> Tensor:
-        """(B, size), to be added to the level's."""
-        return self.table(cond.label)
+    def forward(self, cond: Condition) -> Told:
+        return Told(self.table(cond.label))
 
     @torch.no_grad()
-    def inherit(self, prior: "LabelEmbedder", numbers: Sequence[int]) -> None:
-        """Start as the prior's: class i as its class `numbers[i]`, "dropped" as "dropped"."""
+    def begin(self, untold: Tensor) -> None:
+        self.table.weight[:] = untold
+
+    @torch.no_grad()
+    def inherit(self, prior: Embedder, numbers: Sequence[int]) -> None:
+        """Class i starts as the prior's class `numbers[i]`, "dropped" as "dropped"."""
+        assert isinstance(prior, LabelEmbedder), "learn/prior.py refuses others"
         self.table.weight[:] = prior.table.weight[[*numbers, -1]]

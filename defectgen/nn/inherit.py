@@ -8,8 +8,9 @@ from torch.nn import functional
 
 from defectgen.condition import Condition
 from defectgen.diffusion.denoise import Backbone
-from defectgen.nn.embed import LabelEmbedder, LevelEmbedder
+from defectgen.nn.embed import Embedder, LevelEmbedder, Told
 from defectgen.nn.layers import Entry, Exit
+from defectgen.nn.term import Term
 
 
 class Inheriting(Backbone):
@@ -19,15 +20,17 @@ class Inheriting(Backbone):
     entry: Entry
     exit: Exit
     level: LevelEmbedder
-    label: LabelEmbedder
+    term: Term
+    told: Embedder
     augmentation: LevelEmbedder | None  # of an upsampler
 
-    def embedding(self, level: Tensor, cond: Condition) -> Tensor:
-        """What every residual block is told: the level, the label and, of an upsampler, the augmentation."""
-        told = self.level(level) + self.label(cond)
+    def embedding(self, level: Tensor, cond: Condition) -> Told:
+        """What the blocks are told: the level, what is to be drawn and, of an upsampler, the augmentation."""
+        told = self.told(cond)
+        vector = self.level(level) + told.vector
         if self.augmentation is not None:
-            told = told + self.augmentation(cond.augmentation)
-        return functional.silu(told)
+            vector = vector + self.augmentation(cond.augmentation)
+        return told._replace(vector=functional.silu(vector))
 
     @torch.no_grad()
     def inherit(self, prior: "Inheriting", numbers: Sequence[int]) -> None:
@@ -41,9 +44,9 @@ class Inheriting(Backbone):
             weights["entry.weight"] = _grey_entry(weights["entry.weight"], prior.channels, self.entry.patch_size)
             for name in ("exit.2.weight", "exit.2.bias"):
                 weights[name] = weights[name].unflatten(0, (prior.channels, -1)).mean(0)
-        own = {name: value for name, value in weights.items() if not name.startswith("label.")}
-        self.load_state_dict(own | {f"label.{name}": value for name, value in self.label.state_dict().items()})
-        self.label.inherit(prior.label, numbers)
+        own = self.state_dict()  # where the prior read no tokens or others, what listens to them starts by itself
+        self.load_state_dict(own | {name: weights[name] for name in weights if not name.startswith("told.")})
+        self.told.inherit(prior.told, numbers)
 
 
 def _grey_entry(weight: Tensor, channels: int, patch_size: int) -> Tensor:

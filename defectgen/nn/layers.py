@@ -65,6 +65,26 @@ class SelfAttention(nn.Module):
         return x + self.projection(mixed.transpose(-1, -2).reshape(batch, channels, height, width))
 
 
+class CrossAttention(nn.Module):
+    """Every pixel of a small feature map reads the tokens of what is told (Rombach et al. 2022, sec. 3.3)."""
+
+    def __init__(self, channels: int, size: int, head: int = 32) -> None:
+        super().__init__()
+        self.heads = _parts(channels, head)
+        self.norm = norm(channels)
+        self.queries, self.keys_values = nn.Conv2d(channels, channels, 1), nn.Linear(size, 2 * channels)
+        self.projection = zeroed(nn.Conv2d(channels, channels, 1))
+
+    def forward(self, x: Tensor, tokens: Tensor, heard: Tensor) -> Tensor:
+        """x (B, C, H, W), tokens (B, T, size), heard (B, T) bool, at least one of each row, to the shape of x."""
+        batch, channels, height, width = x.shape
+        queries = self.queries(self.norm(x)).reshape(batch, self.heads, -1, height * width).transpose(-1, -2)
+        parts = self.keys_values(tokens).reshape(batch, -1, 2, self.heads, channels // self.heads)
+        keys, values = parts.permute(2, 0, 3, 1, 4)
+        mixed = functional.scaled_dot_product_attention(queries, keys, values, heard[:, None, None])
+        return x + self.projection(mixed.transpose(-1, -2).reshape(batch, channels, height, width))
+
+
 class Entry(nn.Conv2d):
     """The pixels of a patch_size x patch_size square become channels, then a convolution."""
 

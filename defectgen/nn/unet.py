@@ -4,9 +4,10 @@ import torch
 from torch import Tensor, nn
 
 from defectgen.condition import Condition
-from defectgen.nn.embed import LabelEmbedder, LevelEmbedder
+from defectgen.nn.embed import LevelEmbedder, Told
 from defectgen.nn.inherit import Inheriting
-from defectgen.nn.layers import Downsample, Entry, Exit, ResidualBlock, SelfAttention, Upsample
+from defectgen.nn.layers import CrossAttention, Downsample, Entry, Exit, ResidualBlock, SelfAttention, Upsample
+from defectgen.nn.term import Label, Term
 from defectgen.spec import DataSpec
 
 
@@ -23,6 +24,7 @@ class UNet(Inheriting):
         attention: side in pixels of the feature maps that get self-attention; the smallest one always does.
         patch_size: pixels of a patch_size x patch_size square become channels first, and pixels again last; 2 costs a
             quarter of the time at full resolution and little quality (Hoogeboom et al. 2023, sec. 3.2).
+        term: what it is told of what it is to draw. Tokens are read wherever there is self-attention.
     """
 
     def __init__(
@@ -33,12 +35,13 @@ class UNet(Inheriting):
         blocks: int = 1,
         attention: tuple[int, ...] = (8,),
         patch_size: int = 2,
+        term: Term = Label(),  # noqa: B008 - stateless
     ) -> None:
         super().__init__()
         self.width, self.multipliers, self.blocks = width, multipliers, blocks
-        self.attention, self.patch_size, self.channels = attention, patch_size, spec.channels
+        self.attention, self.patch_size, self.channels, self.term = attention, patch_size, spec.channels, term
         size = 4 * width
-        self.level, self.label = LevelEmbedder(width, size), LabelEmbedder(spec, size)
+        self.level, self.told = LevelEmbedder(width, size), term.embedder(spec, size)
         self.augmentation = LevelEmbedder(width, size) if spec.upsampled else None
         self.entry = Entry(spec.channels + spec.context + 1, width, patch_size)
         self.down, self.up = nn.ModuleList(), nn.ModuleList()
@@ -46,48 +49,50 @@ class UNet(Inheriting):
         for depth, multiplier in enumerate(multipliers):
             attend = (spec.size // patch_size) >> depth in attention
             for _ in range(blocks):
-                self.down.append(_Stage(channels, width * multiplier, size, attend))
+                self.down.append(_Stage(channels, width * multiplier, size, attend, self.told.reads))
                 channels = width * multiplier
                 skips.append(channels)
             if depth + 1 < len(multipliers):
                 self.down.append(_Resize(Downsample(channels, channels)))
                 skips.append(channels)
-        self.middle = _Stage(channels, channels, size, attend=True)
+        self.middle = _Stage(channels, channels, size, True, self.told.reads)
         for depth, multiplier in reversed(list(enumerate(multipliers))):
             attend = (spec.size // patch_size) >> depth in attention
             for _ in range(blocks + 1):
-                self.up.append(_Stage(channels + skips.pop(), width * multiplier, size, attend))
+                self.up.append(_Stage(channels + skips.pop(), width * multiplier, size, attend, self.told.reads))
                 channels = width * multiplier
             if depth:
                 self.up.append(_Resize(Upsample(channels, channels)))
         self.exit = Exit(channels, spec.channels, patch_size)
 
     def forward(self, x: Tensor, level: Tensor, cond: Condition) -> Tensor:
-        embedding = self.embedding(level, cond)
+        told = self.embedding(level, cond)
         hidden = self.entry(torch.cat([x, cond.context, cond.region], dim=1))
         skips = [hidden]
         for stage in self.down:
-            hidden = stage(hidden, embedding)
+            hidden = stage(hidden, told)
             skips.append(hidden)
-        hidden = self.middle(hidden, embedding)
+        hidden = self.middle(hidden, told)
         for stage in self.up:
             if isinstance(stage, _Stage):
                 hidden = torch.cat([hidden, skips.pop()], dim=1)
-            hidden = stage(hidden, embedding)
+            hidden = stage(hidden, told)
         answer: Tensor = self.exit(hidden)
         return answer
 
 
 class _Stage(nn.Module):
-    """A residual block and, where the map is small, attention."""
+    """A residual block and, where the map is small, attention to itself and to what tokens say."""
 
-    def __init__(self, channels_in: int, channels_out: int, embedding: int, attend: bool) -> None:
+    def __init__(self, channels_in: int, channels_out: int, embedding: int, attend: bool, read: bool) -> None:
         super().__init__()
         self.block = ResidualBlock(channels_in, channels_out, embedding)
         self.attention = SelfAttention(channels_out) if attend else nn.Identity()
+        self.reading = CrossAttention(channels_out, embedding) if attend and read else None
 
-    def forward(self, x: Tensor, embedding: Tensor) -> Tensor:
-        return self.attention(self.block(x, embedding))
+    def forward(self, x: Tensor, told: Told) -> Tensor:
+        x = self.attention(self.block(x, told.vector))
+        return x if self.reading is None else self.reading(x, told.tokens, told.heard)
 
 
 class _Resize(nn.Module):
@@ -97,5 +102,5 @@ class _Resize(nn.Module):
         super().__init__()
         self.resize = resize
 
-    def forward(self, x: Tensor, embedding: Tensor) -> Tensor:
+    def forward(self, x: Tensor, told: Told) -> Tensor:
         return self.resize(x)

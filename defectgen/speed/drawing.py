@@ -16,6 +16,7 @@ from defectgen.diffusion.denoise import Denoiser
 from defectgen.diffusion.noise import Schedule
 from defectgen.evidence import Bar
 from defectgen.imaging.label import Noise
+from defectgen.learn.asked import Asked
 from defectgen.learn.cascade import Cascade
 from defectgen.learn.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from defectgen.learn.critic import CrossFitted
@@ -50,7 +51,8 @@ def denoising(checkpoint: Checkpoint, batch: int) -> Timed:
     half = checkpoint.precision == "bf16-mixed"
     x = noise(batch, spec.channels, spec.size, spec.size, device=device)
     sigma, labels = x.new_ones(batch, dtype=torch.float64), x.new_zeros(batch, dtype=torch.long)
-    cond = inpainting(x, torch.ones_like(x[:, :1]), labels, len(spec.classes))
+    region = torch.ones_like(x[:, :1])
+    cond = inpainting(x, region, labels, len(spec.classes), [""] * batch, torch.cat([x, region], dim=1))
 
     @torch.no_grad()
     def call() -> Tensor:
@@ -135,7 +137,7 @@ class Drawing(Contender):
 
 def _flops_of_sampling(inpainter: Inpainter, spec: DataSpec) -> int:
     patch, region = _nothing(spec.channels, spec.size), np.ones((1, spec.size, spec.size), bool)
-    return count_flops(lambda: inpainter(patch, region, [1], [0]))
+    return count_flops(lambda: inpainter(patch, region, [Asked.only(1, patch[0])], [0]))
 
 
 def _flops_of_upsampling(upsampler: Upsampler, spec: DataSpec) -> int:

@@ -12,6 +12,7 @@ from tqdm import tqdm
 
 from defectgen import tracking
 from defectgen.errors import UserError
+from defectgen.imaging.caption import near_edge
 from defectgen.imaging.files import to_float, write_image, write_mask
 from defectgen.imaging.frame import Frame
 from defectgen.imaging.sheet import Rgb, outlined, sheet, to_rgb
@@ -60,7 +61,7 @@ def patch(
             write_mask(out / f"masks/{cut.patch_id}.png", mask)
             label = source.instances.loc[cut.instance_id, "label"]
             defect = mask_row(cut.patch_id, cut.patch_id, label, f"masks/{cut.patch_id}.png", mask)
-            instances.append(defect | {"donor_id": cut.instance_id})
+            instances.append(defect | {"donor_id": cut.instance_id, "at_edge": _at_edge(source, cut)})
     manifest = Manifest(out, table(images, IMAGES), table(instances, INSTANCES))
     spec = _measure(manifest, list(flips or []))
     spec.save(out)
@@ -68,6 +69,12 @@ def patch(
     tracking.log_picture(out / "sheet.png", "patches")
     print(f"  {len(images)} regions, {len(instances)} with a defect; look at {out}/sheet.png")
     return manifest.save()
+
+
+def _at_edge(source: Source, cut: "Cut") -> bool:
+    shape = source.shape(cut.image_id)
+    allowed = cut.square.allowed(shape, source.legal(cut.image_id))
+    return near_edge(cut.square.cut(source.defects_like(cut.instance_id)), allowed)
 
 
 @dataclass(frozen=True)

@@ -17,12 +17,13 @@ from defectgen.diffusion.denoise import Backbone, Denoiser, Parametrization, V
 from defectgen.diffusion.noise import Cosine, Schedule
 from defectgen.errors import UserError
 from defectgen.learn.checkpoint import build, describe, load_checkpoint, save_checkpoint
+from defectgen.nn.term import Term, Text
 from defectgen.nn.unet import UNet
 from defectgen.spec import DataSpec
 
 SMALL = replace(SPEC, size=16, flips=["horizontal"])
 # Arguments other than the defaults, small enough to be built in no time; other numbers are scaled.
-OTHER = {"width": 8, "attention": (4,), "patch_size": 1}
+OTHER = {"width": 8, "attention": (4,), "patch_size": 1, "term": Text(width=32, layers=1)}
 PARTS = [(kind, one) for kind in (Schedule, Parametrization, Backbone) for one in members(kind)]
 
 
@@ -173,6 +174,8 @@ def other_than(default: object) -> object:
 
 
 def plain(value: object) -> object:
+    if isinstance(value, Term):
+        return {"class_path": "defectgen.nn.term.Text", "init_args": {"width": 32, "layers": 1}}
     return list(value) if isinstance(value, tuple) else value
 
 

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 import torch
+from oracles import same
 
 from defectgen.learn.crops import AUGMENTATION, HeldCrops, UpsamplingExamples, upsampling_of
 from defectgen.learn.data import LEVELS, any_of
@@ -37,8 +38,7 @@ def examples(flips: Sequence[str] = (), drop: float = 0.0) -> UpsamplingExamples
 
 
 def test_an_example_follows_from_seed_and_number_alone() -> None:
-    for one, other in zip(examples()[11].values(), examples()[11].values(), strict=True):
-        torch.testing.assert_close(one, other, rtol=0, atol=0)
+    assert same(examples()[11], examples()[11])
 
 
 def test_examples_are_crops_on_the_low_resolutions_grid_that_show_the_defect() -> None:
@@ -108,7 +108,6 @@ def test_validation_sees_one_crop_of_each_patch_at_every_level_with_the_same_noi
 def test_validation_is_the_same_every_time_and_follows_the_seed() -> None:
     first, again, other = HeldCrops(patches(), CROP, 7), HeldCrops(patches(), CROP, 7), HeldCrops(patches(), CROP, 8)
     for index in (3, 12, 3):
-        one, two = first[index], again[index]
-        assert all(torch.equal(one[part], two[part]) for part in one)  # type: ignore[literal-required]
-        assert not torch.equal(one["noise"], other[index]["noise"])
+        assert same(first[index], again[index])
+        assert not torch.equal(first[index]["noise"], other[index]["noise"])
     assert not torch.equal(first[0]["noise"], first[len(LEVELS)]["noise"]), "of each patch its own"

@@ -1,14 +1,13 @@
 """Training examples: pure functions of (seed, index), balanced as promised; validation examples: always the same."""
 
 from collections import Counter
-from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 import pytest
 import torch
 from numpy.typing import NDArray
+from oracles import same
 from torch.utils.data import DataLoader
 
 from defectgen.errors import UserError
@@ -51,10 +50,6 @@ def stream(
     patches: Patches, spec: DataSpec, good_share: float = 0.35, drop: float = 0.1, seed: int = 3
 ) -> TrainingExamples:
     return TrainingExamples(patches, spec, 10**6, good_share, drop, seed)
-
-
-def same(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
-    return one.keys() == other.keys() and all(torch.equal(value, other[field]) for field, value in one.items())
 
 
 def marked(x0: torch.Tensor) -> NDArray[np.bool_]:
@@ -268,3 +263,33 @@ def test_loaders_start_at_the_first_example_and_keep_their_order(
     noise = torch.cat([batch["noise"] for batch in batches])
     assert torch.equal(noise, torch.stack([training[index]["noise"] for index in range(12)]))
     assert PatchData(training, None, batch=4).val_dataloader() == []
+
+
+def test_an_example_tells_its_class_its_looks_and_another_parts_defect(manifest: Manifest, spec: DataSpec) -> None:
+    patches = Patches(manifest, spec, "train")
+    examples = TrainingExamples(patches, spec, 60, good_share=0.3, drop=0.3, seed=1)
+    said = set()
+    for index in range(60):
+        example = examples[index]
+        label, picture, marked = int(example["label"]), example["reference"][:-1], example["reference"][-1]
+        if label == len(spec.classes):
+            assert example["text"] == "" and not example["reference"].any(), "what is not told is told in no way"
+            continue
+        assert spec.classes[label] in example["text"]
+        said |= set(example["text"].replace(",", "").split())
+        (found,) = [n for n, one in enumerate(patches.pictures) if torch.equal(torch.from_numpy(one), picture)]
+        assert patches.labels[found] == label and bool(marked.any()) == (label > 0)
+        shown = [n for n, one in enumerate(patches.pictures) if np.allclose(one, example["x0"], atol=0.3)]
+        assert label == 0 or patches.groups[found] not in {
+            patches.groups[n] for n in shown if patches.labels[n] == label
+        }
+    assert {"dark", "bright", "surface"} <= said
+
+
+def test_where_all_defects_of_a_class_are_of_one_part_there_is_no_example(manifest: Manifest, spec: DataSpec) -> None:
+    patches = Patches(manifest, spec, "train")
+    number = next(iter(patches.masks))
+    label = patches.labels[number]
+    patches.tree[label] = {patches.groups[number]: {"one": [number]}}
+    asked = patches.tell(number, patches.pictures[number], patches.masks[number], np.random.default_rng(0))
+    assert not asked.reference.any() and asked.label == label

@@ -38,6 +38,8 @@ def batch() -> Example:
         label=torch.tensor([0, 2, 3]),
         noise=randn(3, 1, 8, 8, seed=1),
         uniform=torch.tensor([0.1, 0.5, 0.9], dtype=torch.float64),
+        text=["", "", ""],  # type: ignore[typeddict-item]  # of a batch
+        reference=torch.zeros(3, 2, 8, 8),
     )
 
 

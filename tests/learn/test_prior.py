@@ -110,10 +110,10 @@ def test_no_checkpoint_is_one_line(tmp_path: Path) -> None:
 def test_a_class_starts_as_that_of_its_name_in_a_products_checkpoint(prior: Path, tmp_path: Path) -> None:
     own = replace(TAUGHT, classes=["good", "chip", "dent"])
     save_checkpoint(tmp_path, start(own, prior), Karras(), own, "32-true", "# Own")
-    weights = load_checkpoint(tmp_path).denoiser.network.label.table.weight.data
+    weights = load_checkpoint(tmp_path).denoiser.network.told.table.weight.data
     weights[:] = torch.arange(4.0)[:, None]
     checkpoint = load_checkpoint(tmp_path)
-    checkpoint.denoiser.network.label.table.weight.data = weights
+    checkpoint.denoiser.network.told.table.weight.data = weights
     save_checkpoint(tmp_path, checkpoint.denoiser, Karras(), own, "32-true", "# Own")
     started_ = start(replace(TAUGHT, classes=["good", "crack", "dent"]), tmp_path)
-    assert started_.network.label.table.weight[:, 0].tolist() == [0, 3, 2, 3], "crack is not told, dent stays dent"
+    assert started_.network.told.table.weight[:, 0].tolist() == [0, 3, 2, 3], "crack is not told, dent stays dent"

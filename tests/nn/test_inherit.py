@@ -64,9 +64,9 @@ def test_a_network_for_colour_takes_over_every_weight_but_those_of_the_classes(
     prior, product = prior_of(network, upsampled), product_of(network, upsampled, 3)
     product.inherit(prior, NUMBERS)
     theirs, ours = prior.state_dict(), product.state_dict()
-    assert [name for name in ours if "label" not in name and not torch.equal(ours[name], theirs[name])] == []
-    assert torch.equal(product.label.table.weight[OURS], prior.label.table.weight[THEIRS])
-    assert len(product.label.table.weight) == len(CLASSES) + 1
+    assert [name for name in ours if "told" not in name and not torch.equal(ours[name], theirs[name])] == []
+    assert torch.equal(product.told.table.weight[OURS], prior.told.table.weight[THEIRS])
+    assert len(product.told.table.weight) == len(CLASSES) + 1
 
 
 @each_network
