@@ -19,6 +19,7 @@ from defectgen.errors import UserError
 from defectgen.imaging.augment import Augment
 from defectgen.imaging.files import Mask, to_float
 from defectgen.imaging.region import REACH, grow
+from defectgen.learn.task import Given, Inpainting, Task
 from defectgen.manifest import Manifest, make_seed
 from defectgen.spec import DataSpec
 
@@ -32,6 +33,7 @@ class Example(TypedDict):
     """One training example, or a batch of them."""
 
     x0: Tensor  # (C, H, W) in [-1, 1]
+    context: Tensor  # (K, H, W), what the network is given of x0
     region: Tensor  # (1, H, W), 1 = to be synthesised
     label: Tensor  # () int64
     noise: Tensor  # like x0, standard normal
@@ -78,11 +80,18 @@ class TrainingExamples(Dataset[Example]):
     """Example number i of an endless stream, for i below `length`."""
 
     def __init__(
-        self, patches: Patches, spec: DataSpec, length: int, good_share: float, drop: float, seed: int
+        self,
+        patches: Patches,
+        spec: DataSpec,
+        length: int,
+        good_share: float,
+        drop: float,
+        seed: int,
+        task: Task = Inpainting(),  # noqa: B008 - stateless
     ) -> None:
         if not patches.tree:
             raise UserError("train: no training patch shows a defect; add defects or change ingest.fractions")
-        self.patches, self.length, self.seed = patches, length, seed
+        self.patches, self.length, self.seed, self.task = patches, length, seed, task
         self.good_share = good_share if patches.good else 0.0
         self.drop, self.dropped = drop, len(spec.classes)
         self.augment = Augment(spec.flips)
@@ -104,14 +113,22 @@ class TrainingExamples(Dataset[Example]):
         if rng.random() < self.drop:
             label = self.dropped
         uniform = (self.offset + index * GOLDEN) % 1.0
-        return example(patch, region, label, uniform, int(rng.integers(2**62)))
+        noise_seed = int(rng.integers(2**62))
+        return example(patch, self.task.given(patch, region, rng), label, uniform, noise_seed)
 
 
 class ValidationExamples(Dataset[Example]):
     """Every patch of a few per class at every level of LEVELS, always with the same noise."""
 
-    def __init__(self, patches: Patches, spec: DataSpec, per_class: int, seed: int) -> None:
-        self.patches, self.seed = patches, seed
+    def __init__(
+        self,
+        patches: Patches,
+        spec: DataSpec,
+        per_class: int,
+        seed: int,
+        task: Task = Inpainting(),  # noqa: B008 - stateless
+    ) -> None:
+        self.patches, self.seed, self.task = patches, seed, task
         by_label: dict[int, list[int]] = defaultdict(list)
         for number, label in enumerate(patches.labels):
             by_label[label].append(number)
@@ -125,7 +142,9 @@ class ValidationExamples(Dataset[Example]):
         number, level = self.cases[index]
         region = grow(self.patches.masks[number], REACH)
         seed = make_seed(self.seed, "validation", number, level)
-        return example(self.patches.pictures[number], region, self.patches.labels[number], level, seed)
+        patch = self.patches.pictures[number]
+        given = self.task.given(patch, region, np.random.default_rng(seed))
+        return example(patch, given, self.patches.labels[number], level, seed)
 
 
 def spread(items: Sequence[Item], count: int) -> Sequence[Item]:
@@ -134,12 +153,13 @@ def spread(items: Sequence[Item], count: int) -> Sequence[Item]:
 
 
 def example(
-    patch: NDArray[np.float32], region: Mask, label: int, uniform: float, noise_seed: int, grey: bool = False
+    patch: NDArray[np.float32], given: Given, label: int, uniform: float, noise_seed: int, grey: bool = False
 ) -> Example:
-    """One example of a patch (C, H, W) in [-1, 1] and the region (H, W) to be synthesised in it."""
+    """One example of a patch (C, H, W) in [-1, 1] and what a network is given of it."""
     return Example(
         x0=torch.from_numpy(patch),
-        region=torch.from_numpy(region[None].astype(np.float32)),
+        context=torch.from_numpy(given.context),
+        region=torch.from_numpy(given.region[None].astype(np.float32)),
         label=torch.tensor(label),
         noise=randn(patch.shape, noise_seed, grey),
         uniform=torch.tensor(uniform, dtype=torch.float64),

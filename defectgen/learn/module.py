@@ -15,14 +15,9 @@ from defectgen.diffusion.noise import Schedule
 from defectgen.learn.data import Example
 
 
-def inpainting(x0: Tensor, region: Tensor, label: Tensor, classes: int) -> Condition:
-    """The condition of an inpainter: the picture (B, C, H, W) with its region (B, 1, H, W) blanked, and the label."""
-    return Condition(context=x0 * (1 - region), region=region, label=label, dropped=classes)
-
-
 def inpainting_of(batch: Example, classes: int) -> Condition:
-    """That of a batch of training examples."""
-    return inpainting(batch["x0"], batch["region"], batch["label"], classes)
+    """The condition of a batch of training examples: what its task has given of the pictures, and the label."""
+    return Condition(batch["context"], batch["region"], batch["label"], dropped=classes)
 
 
 class LevelModule(lightning.LightningModule, ABC):
