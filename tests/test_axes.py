@@ -18,10 +18,12 @@ from defectgen.diffusion.likelihood import Likelihood
 from defectgen.diffusion.noise import Schedule
 from defectgen.diffusion.solve import Churn, Solver
 from defectgen.learn.checkpoint import build, describe
+from defectgen.learn.task import Filling
 from defectgen.steps import STEPS
 
 # Where each family is chosen: the step and its key.
 AXES: list[tuple[str, str, type]] = [
+    ("train.inpaint", "task", Filling),
     ("train.inpaint", "schedule", Schedule),
     ("train.inpaint", "parametrization", Parametrization),
     ("train.inpaint", "weighting", Weighting),

@@ -22,6 +22,7 @@ from defectgen.diffusion.noise import Schedule
 from defectgen.errors import UserError
 from defectgen.imaging.files import write_atomic
 from defectgen.learn.precision import Precision
+from defectgen.learn.task import Inpainting, Task
 from defectgen.spec import DataSpec
 
 Part = TypeVar("Part")
@@ -31,23 +32,34 @@ WEIGHTS, CONFIG, CARD = "weights.safetensors", "config.yaml", "MODEL_CARD.md"
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """A denoiser ready to sample, with what it was trained on. `digest` is the SHA-256 of its weights."""
+    """A denoiser ready to sample, with what it was trained on. `digest` is the SHA-256 of its weights.
+
+    task: what it is given of a picture; an upsampler inpaints detail.
+    """
 
     denoiser: Denoiser
     schedule: Schedule
     spec: DataSpec
     precision: Precision
     digest: str
+    task: Task
 
 
 def save_checkpoint(
-    folder: Path, denoiser: Denoiser, schedule: Schedule, spec: DataSpec, precision: Precision, card: str
+    folder: Path,
+    denoiser: Denoiser,
+    schedule: Schedule,
+    spec: DataSpec,
+    precision: Precision,
+    card: str,
+    task: Task = Inpainting(),  # noqa: B008 - stateless
 ) -> str:
     """Write the folder and return the weights' SHA-256."""
     config = {
         "network": describe(denoiser.network),
         "parametrization": describe(denoiser.parametrization),
         "schedule": describe(schedule),
+        "task": describe(task),
         "spec": asdict(spec),
         "precision": precision,
     }
@@ -66,8 +78,9 @@ def load_checkpoint(folder: Path) -> Checkpoint:
         network = build(config["network"], Backbone, spec)
         denoiser = Denoiser(network, build(config["parametrization"], Parametrization), spec.sigma_data)
         schedule = build(config["schedule"], Schedule)
+        task = build(config.get("task", describe(Inpainting())), Task)  # one that names none inpaints
         digest = load_weights(folder, denoiser, config)
-        return Checkpoint(denoiser, schedule, spec, config["precision"], digest)
+        return Checkpoint(denoiser, schedule, spec, config["precision"], digest, task)
 
 
 def write_network(folder: Path, network: nn.Module, config: dict[str, Any], card: str) -> str:

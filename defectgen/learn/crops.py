@@ -15,22 +15,22 @@ from defectgen.imaging.region import REACH, grow
 from defectgen.learn.asked import Asked
 from defectgen.learn.data import DILATION, GOLDEN, LEVELS, Example, example, randn
 from defectgen.learn.large import LargePatch, PatchSet
-from defectgen.learn.upsample import DOUBT, FACTOR, detail, enlarged, reduced, upsampling
+from defectgen.learn.task import Given
+from defectgen.learn.upsample import DOUBT, FACTOR, context_of, detail, enlarged, reduced
 from defectgen.manifest import make_seed
 
 AUGMENTATION = (0.01, 0.3)  # levels of noise that the low-resolution picture is given in training, log-uniform
 
 
 class UpsamplingExample(Example):
-    """One training example of an upsampler, or a batch of them."""
+    """One training example of an upsampler, whose x0 is detail, or a batch of them."""
 
-    low: Tensor  # like x0, which is detail: the low-resolution picture with noise added, enlarged
-    augmentation: Tensor  # () float32, log of the level of that noise
+    augmentation: Tensor  # () float32, log of the level of the noise on the low-resolution picture in the context
 
 
 def upsampling_of(batch: UpsamplingExample, classes: int) -> Condition:
     """That of a batch of training examples."""
-    return upsampling(batch["x0"], batch["region"], batch["low"], batch["label"], batch["augmentation"], classes)
+    return Condition(batch["context"], batch["region"], batch["label"], classes, batch["augmentation"])
 
 
 class UpsamplingExamples(Dataset[UpsamplingExample]):
@@ -66,7 +66,8 @@ class UpsamplingExamples(Dataset[UpsamplingExample]):
             label = self.dropped
         uniform = (self.offset + index * GOLDEN) % 1.0
         level = float(np.exp(rng.uniform(*np.log(AUGMENTATION))))
-        shown = example(picture, region, Asked.only(label, picture), uniform, int(rng.integers(2**62)), grey)
+        given, noise_seed = Given(picture, region), int(rng.integers(2**62))
+        shown = example(picture, given, Asked.only(label, picture), uniform, noise_seed, grey)
         return _doubted(shown, level, rng, grey)
 
     def deviation(self, count: int) -> float:
@@ -90,7 +91,8 @@ class HeldCrops(Dataset[UpsamplingExample]):
         picture, mask, label, grey = self.patches[number]
         picture, mask = _window(picture, mask, self.crop, rng)
         region = grow(mask, FACTOR * REACH)
-        shown = example(picture, region, Asked.only(label, picture), LEVELS[level], int(rng.integers(2**62)), grey)
+        given, noise_seed = Given(picture, region), int(rng.integers(2**62))
+        shown = example(picture, given, Asked.only(label, picture), LEVELS[level], noise_seed, grey)
         return _doubted(shown, DOUBT, rng, grey)
 
 
@@ -106,11 +108,11 @@ def _window(
 
 
 def _doubted(shown: Example, level: float, rng: np.random.Generator, grey: bool) -> UpsamplingExample:
-    """Its detail, with its low-resolution picture given noise of this level and enlarged."""
+    """Its detail, given that of the surroundings and the low-resolution picture with noise of this level."""
     picture = shown["x0"][None]
     small = reduced(picture)
     noise = randn(small.shape, int(rng.integers(2**62)), grey)
-    low = enlarged(small + level * noise)[0]
+    low, sharp = enlarged(small + level * noise)[0], detail(picture, small)[0]
     told = torch.tensor(np.log(level), dtype=torch.float32)
-    sharp = Example(**(shown | {"x0": detail(picture, small)[0]}))
-    return UpsamplingExample(**sharp, low=low, augmentation=told)
+    seen = Example(**(shown | {"x0": sharp, "context": context_of(sharp, shown["region"], low)}))
+    return UpsamplingExample(**seen, augmentation=told)

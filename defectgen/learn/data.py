@@ -21,6 +21,7 @@ from defectgen.imaging.caption import GOOD_SURFACE, caption, tone_of
 from defectgen.imaging.files import Mask, to_float
 from defectgen.imaging.region import REACH, grow
 from defectgen.learn.asked import Asked, Picture, no_reference, reference_of
+from defectgen.learn.task import Given, Inpainting, Task
 from defectgen.manifest import Manifest, make_seed
 from defectgen.spec import DataSpec
 
@@ -34,6 +35,7 @@ class Example(TypedDict):
     """One training example, or a batch of them."""
 
     x0: Tensor  # (C, H, W) in [-1, 1]
+    context: Tensor  # (K, H, W), what the network is given of x0
     region: Tensor  # (1, H, W), 1 = to be synthesised
     label: Tensor  # () int64
     noise: Tensor  # like x0, standard normal
@@ -109,11 +111,18 @@ class TrainingExamples(Dataset[Example]):
     """Example number i of an endless stream, for i below `length`."""
 
     def __init__(
-        self, patches: Patches, spec: DataSpec, length: int, good_share: float, drop: float, seed: int
+        self,
+        patches: Patches,
+        spec: DataSpec,
+        length: int,
+        good_share: float,
+        drop: float,
+        seed: int,
+        task: Task = Inpainting(),  # noqa: B008 - stateless
     ) -> None:
         if not patches.tree:
             raise UserError("train: no training patch shows a defect; add defects or change ingest.fractions")
-        self.patches, self.length, self.seed = patches, length, seed
+        self.patches, self.length, self.seed, self.task = patches, length, seed, task
         self.good_share = good_share if patches.good else 0.0
         self.drop, self.dropped = drop, len(spec.classes)
         self.augment = Augment(spec.flips)
@@ -135,17 +144,25 @@ class TrainingExamples(Dataset[Example]):
         told = rng.random() >= self.drop
         uniform = (self.offset + index * GOLDEN) % 1.0
         noise_seed = int(rng.integers(2**62))
+        given = self.task.given(patch, region, rng)
         asked = self.patches.tell(number, patch, mask, rng)
         if not told:
             asked = Asked.only(self.dropped, patch)
-        return example(patch, region, asked, uniform, noise_seed)
+        return example(patch, given, asked, uniform, noise_seed)
 
 
 class ValidationExamples(Dataset[Example]):
     """Every patch of a few per class at every level of LEVELS, always with the same noise."""
 
-    def __init__(self, patches: Patches, spec: DataSpec, per_class: int, seed: int) -> None:
-        self.patches, self.seed = patches, seed
+    def __init__(
+        self,
+        patches: Patches,
+        spec: DataSpec,
+        per_class: int,
+        seed: int,
+        task: Task = Inpainting(),  # noqa: B008 - stateless
+    ) -> None:
+        self.patches, self.seed, self.task = patches, seed, task
         by_label: dict[int, list[int]] = defaultdict(list)
         for number, label in enumerate(patches.labels):
             by_label[label].append(number)
@@ -159,8 +176,9 @@ class ValidationExamples(Dataset[Example]):
         number, level = self.cases[index]
         seed = make_seed(self.seed, "validation", number, level)
         patch, mask = self.patches.pictures[number], self.patches.masks[number]
+        given = self.task.given(patch, grow(mask, REACH), np.random.default_rng(seed))
         asked = self.patches.tell(number, patch, mask, np.random.default_rng(make_seed(self.seed, "like", number)))
-        return example(patch, grow(mask, REACH), asked, level, seed)
+        return example(patch, given, asked, level, seed)
 
 
 def spread(items: Sequence[Item], count: int) -> Sequence[Item]:
@@ -168,11 +186,12 @@ def spread(items: Sequence[Item], count: int) -> Sequence[Item]:
     return items if len(items) <= count else [items[i * len(items) // count] for i in range(count)]
 
 
-def example(patch: Picture, region: Mask, asked: Asked, uniform: float, noise_seed: int, grey: bool = False) -> Example:
-    """One example of a patch (C, H, W), the region (H, W) to be synthesised in it and what is told of it."""
+def example(patch: Picture, given: Given, asked: Asked, uniform: float, noise_seed: int, grey: bool = False) -> Example:
+    """One example of a patch (C, H, W), what a network is given of it, and what it is told."""
     return Example(
         x0=torch.from_numpy(patch),
-        region=torch.from_numpy(region[None].astype(np.float32)),
+        context=torch.from_numpy(given.context),
+        region=torch.from_numpy(given.region[None].astype(np.float32)),
         label=torch.tensor(asked.label),
         noise=randn(patch.shape, noise_seed, grey),
         uniform=torch.tensor(uniform, dtype=torch.float64),

@@ -9,6 +9,7 @@ from defectgen.imaging.files import to_float
 from defectgen.imaging.region import grow
 from defectgen.learn.asked import Asked
 from defectgen.learn.data import DILATION, GOLDEN, LEVELS, Example, SizedExamples, example
+from defectgen.learn.task import Inpainting, Task
 from defectgen.manifest import GOOD, make_seed
 from defectgen.nn.embed import ANY_DEFECT
 from defectgen.spec import DataSpec
@@ -28,10 +29,20 @@ class DrawnExamples(Dataset[Example]):
         good_share: share of clean patches, repainted as good.
         drop: share of examples without their label.
         seed: of the drawings and everything else.
+        task: what of them is given.
     """
 
-    def __init__(self, spec: DataSpec, length: int, good_share: float, drop: float, seed: int) -> None:
+    def __init__(
+        self,
+        spec: DataSpec,
+        length: int,
+        good_share: float,
+        drop: float,
+        seed: int,
+        task: Task = Inpainting(),  # noqa: B008 - stateless
+    ) -> None:
         self.spec, self.length, self.good_share, self.drop, self.seed = spec, length, good_share, drop, seed
+        self.task = task
         self.teacher = Teacher(spec.size, make_seed(seed, "teacher"))
         self.offset = np.random.default_rng(make_seed(seed, "drawn levels")).random()
 
@@ -49,7 +60,8 @@ class DrawnExamples(Dataset[Example]):
         patch = to_float(lesson.clean if good else lesson.picture)
         if self.spec.channels == 1:
             patch = patch.mean(axis=0, keepdims=True)
-        return example(patch, region, Asked.only(label, patch), uniform, int(rng.integers(2**62)), lesson.grey)
+        noise_seed, asked = int(rng.integers(2**62)), Asked.only(label, patch)
+        return example(patch, self.task.given(patch, region, rng), asked, uniform, noise_seed, lesson.grey)
 
     def _label(self, lesson: Lesson, rng: np.random.Generator) -> int:
         if lesson.description not in self.spec.classes:

@@ -8,15 +8,17 @@ from torch import Tensor
 from defectgen.condition import Condition
 from defectgen.diffusion.denoise import Denoiser
 from defectgen.diffusion.guide import Guide, guided
-from defectgen.diffusion.sample import KnownClean, sample, seeded
+from defectgen.diffusion.sample import sample, seeded
 from defectgen.diffusion.solve import Solver
 from defectgen.learn.precision import Precision
+from defectgen.learn.task import Inpainting, Task
 
 
 class Generator:
     """What inpainter and upsampler share.
 
-    trajectory: noise levels walked, float64; classes: their number; precision: what the network computes in.
+    trajectory: noise levels walked, float64; classes: their number; precision: what the network computes in; task: how
+    it was trained to see a picture.
     """
 
     def __init__(
@@ -27,16 +29,17 @@ class Generator:
         solver: Solver,
         guides: Sequence[Guide],
         precision: Precision = "32-true",
+        task: Task = Inpainting(),  # noqa: B008 - stateless
     ) -> None:
         self.denoise = guided(denoiser, guides)
         self.solver, self.trajectory, self.classes = solver, trajectory, classes
         self.device = next(denoiser.parameters()).device
-        self.half = precision == "bf16-mixed"
+        self.half, self.task = precision == "bf16-mixed", task
 
-    def draw(self, known: Tensor, cond: Condition, seeds: Sequence[int]) -> Tensor:
-        """Draw into pictures (N, C, H, W) on the device, within `cond.region`; a seed for each."""
+    def draw(self, known: Tensor, wanted: Tensor, cond: Condition, seeds: Sequence[int]) -> Tensor:
+        """Draw into pictures (N, C, H, W) on the device, within the wanted regions (N, 1, H, W); a seed for each."""
         randn = seeded(seeds, known.shape[1:], self.device)
         noise = self.trajectory[0].float() * randn()
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.half):
-            restore = KnownClean(known, cond.region)
+            restore = self.task.known(known, wanted)
             return sample(self.denoise, self.solver, self.trajectory, noise, cond, randn, restore)

@@ -5,10 +5,12 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
+from defectgen.condition import Condition
 from defectgen.learn.asked import Asked
 from defectgen.learn.generator import Generator
-from defectgen.learn.module import inpainting
+from defectgen.learn.task import Given
 
 
 class Inpainter(Generator):
@@ -21,12 +23,31 @@ class Inpainter(Generator):
 
         Outside the region the result equals the patch bit for bit.
         """
+        cases = zip(patches, regions, seeds, strict=True)
+        given = [self.task.given(patch, region, np.random.default_rng(seed)) for patch, region, seed in cases]
+        return self.fill(patches, regions, given, asked, seeds)
+
+    def fill(
+        self,
+        patches: NDArray[np.float32],
+        regions: NDArray[np.bool_],
+        given: Sequence[Given],
+        asked: Sequence[Asked],
+        seeds: Sequence[int],
+    ) -> NDArray[np.float32]:
+        """The same where it is known what is given of each patch."""
+        context = torch.from_numpy(np.stack([one.context for one in given])).to(self.device)
+        region = self._planes(np.stack([one.region for one in given]))
+        label = torch.tensor([one.label for one in asked], device=self.device)
+        reference = torch.from_numpy(np.stack([one.reference for one in asked])).to(self.device)
+        text = tuple(one.text for one in asked)
+        cond = Condition(context, region, label, self.classes, text=text, reference=reference)
         known = torch.from_numpy(patches).to(self.device)
-        region = torch.from_numpy(regions[:, None].astype(np.float32)).to(self.device)
-        label = torch.tensor([each.label for each in asked], device=self.device)
-        reference = torch.from_numpy(np.stack([each.reference for each in asked])).to(self.device)
-        cond = inpainting(known, region, label, self.classes, [each.text for each in asked], reference)
-        return self.draw(known, cond, seeds).cpu().numpy()
+        return self.draw(known, self._planes(regions), cond, seeds).cpu().numpy()
+
+    def _planes(self, regions: NDArray[np.bool_]) -> Tensor:
+        """Regions (N, H, W) as the network sees them, (N, 1, H, W) float32."""
+        return torch.from_numpy(regions[:, None].astype(np.float32)).to(self.device)
 
     def padded(
         self,

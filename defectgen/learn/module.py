@@ -2,7 +2,7 @@
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 import lightning
@@ -15,20 +15,10 @@ from defectgen.diffusion.noise import Schedule
 from defectgen.learn.data import Example
 
 
-def inpainting(
-    x0: Tensor, region: Tensor, label: Tensor, classes: int, text: Sequence[str] = (), reference: Tensor | None = None
-) -> Condition:
-    """The condition of an inpainter: the picture (B, C, H, W) with its region (B, 1, H, W) blanked, and what is told.
-
-    label, text, reference: as in Condition; a network told the label needs no others.
-    """
-    context = x0 * (1 - region)
-    return Condition(context, region, label, dropped=classes, text=tuple(text), reference=reference)
-
-
 def inpainting_of(batch: Example, classes: int) -> Condition:
-    """That of a batch of training examples."""
-    return inpainting(batch["x0"], batch["region"], batch["label"], classes, batch["text"], batch["reference"])
+    """The condition of a batch of training examples: what its task has given of the pictures, and what is told."""
+    text, reference = tuple(batch["text"]), batch["reference"]
+    return Condition(batch["context"], batch["region"], batch["label"], classes, text=text, reference=reference)
 
 
 class LevelModule(lightning.LightningModule, ABC):

@@ -18,6 +18,7 @@ from defectgen.learn.data import Patches
 from defectgen.learn.inpaint import Inpainter
 from defectgen.learn.large import LargePatch
 from defectgen.learn.module import DiffusionModule
+from defectgen.learn.task import Filling, Inpainting
 from defectgen.learn.upsample import FACTOR, Upsampler, enlarged, reduced
 from defectgen.manifest import make_seed
 from defectgen.spec import DataSpec
@@ -52,9 +53,14 @@ def cases_of(patches: Patches, spec: DataSpec, seed: int) -> dict[str, list[Case
     return cases
 
 
-def preview(module: DiffusionModule, rows: Mapping[str, Sequence[Case]]) -> Rgb:
+def preview(
+    module: DiffusionModule,
+    rows: Mapping[str, Sequence[Case]],
+    task: Filling = Inpainting(),  # noqa: B008 - stateless
+) -> Rgb:
     """The sheet of the module's present weights: rows by name, beside each drawn picture its ground and region."""
-    inpainter = Inpainter(module.denoiser, module.schedule.trajectory(STEPS), module.classes, DDPM(), [Clip()])
+    levels = module.schedule.trajectory(STEPS)
+    inpainter = Inpainter(module.denoiser, levels, module.classes, DDPM(), [Clip()], task=task)
     cases = list(chain(*rows.values()))
     grounds, regions = np.stack([case.ground for case in cases]), np.stack([case.region for case in cases])
     drawn = iter(inpainter(grounds, regions, [case.asked for case in cases], range(len(cases))))

@@ -29,11 +29,16 @@ PROJECTIONS = 2  # steps back towards pictures whose area averages are those giv
 
 
 def upsampling(x0: Tensor, region: Tensor, low: Tensor, label: Tensor, augmentation: Tensor, classes: int) -> Condition:
-    """The condition of an upsampler: detail (B, C, H, W) with the region (B, 1, H, W) blanked, and `low` beside.
+    """The condition of an upsampler of detail x0 (B, C, H, W), where `augmentation` (B,) is the log of low's noise."""
+    return Condition(context_of(x0, region, low), region, label, classes, augmentation)
 
-    low (B, C, H, W): the low-resolution picture with its noise, enlarged; augmentation (B,): log of that noise's level.
+
+def context_of(x0: Tensor, region: Tensor, low: Tensor) -> Tensor:
+    """Detail (..., C, H, W) with the region (..., 1, H, W) blanked, and `low` beside: (..., 2C, H, W).
+
+    low (..., C, H, W): the low-resolution picture with its noise, enlarged.
     """
-    return Condition(torch.cat([x0 * (1 - region), low], dim=1), region, label, classes, augmentation)
+    return torch.cat([x0 * (1 - region), low], dim=-3)
 
 
 def reduced(pictures: Tensor) -> Tensor:
@@ -74,7 +79,7 @@ class Upsampler(Generator):
         named = torch.tensor(list(labels), device=self.device)
         beyond = detail(known, small)
         cond = upsampling(beyond, region, enlarged(doubted), named, level, self.classes)
-        drawn = enlarged(small) + self.draw(beyond, cond, seeds) / GAIN
+        drawn = enlarged(small) + self.draw(beyond, region, cond, seeds) / GAIN
         for _ in range(PROJECTIONS):
             drawn = drawn + region * enlarged(small - reduced(drawn))
         return torch.where(region > 0, drawn, known).cpu().numpy()

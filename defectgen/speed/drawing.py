@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from defectgen.attempt import Attempts, Lineage
+from defectgen.condition import Condition
 from defectgen.diffusion.denoise import Denoiser
 from defectgen.diffusion.noise import Schedule
 from defectgen.evidence import Bar
@@ -21,7 +22,6 @@ from defectgen.learn.cascade import Cascade
 from defectgen.learn.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from defectgen.learn.critic import CrossFitted
 from defectgen.learn.inpaint import Inpainter
-from defectgen.learn.module import inpainting
 from defectgen.learn.precision import Precision
 from defectgen.learn.upsample import HIGH, Upsampler
 from defectgen.manifest import Manifest
@@ -51,8 +51,7 @@ def denoising(checkpoint: Checkpoint, batch: int) -> Timed:
     half = checkpoint.precision == "bf16-mixed"
     x = noise(batch, spec.channels, spec.size, spec.size, device=device)
     sigma, labels = x.new_ones(batch, dtype=torch.float64), x.new_zeros(batch, dtype=torch.long)
-    region = torch.ones_like(x[:, :1])
-    cond = inpainting(x, region, labels, len(spec.classes), [""] * batch, torch.cat([x, region], dim=1))
+    cond = Condition(torch.zeros_like(x), torch.ones_like(x[:, :1]), labels, len(spec.classes))
 
     @torch.no_grad()
     def call() -> Tensor:

@@ -26,6 +26,7 @@ from defectgen.learn.checkpoint import CHECKPOINT, Checkpoint, load_checkpoint
 from defectgen.learn.critic import load_critic
 from defectgen.learn.inpaint import Inpainter
 from defectgen.learn.likelihood import load_likelihood
+from defectgen.learn.task import Filling
 from defectgen.learn.upsample import Upsampler
 from defectgen.manifest import Manifest, write_table
 from defectgen.outputs import Stopwatch
@@ -125,12 +126,21 @@ def generate(
 def _inpainter(
     trained: Checkpoint, trajectory: Tensor, solver: Solver, guides: Sequence[Guide], likelihood: Path | None
 ) -> Inpainter:
-    """The guided inpainter; guides that need a likelihood and were given none ask the trained one."""
+    """The guided inpainter; guides that need a likelihood and were given none ask the trained one.
+
+    Raises:
+        UserError: the network was trained to restore pictures, or a guide lacks its likelihood.
+    """
+    if not isinstance(trained.task, Filling):
+        task = type(trained.task).__name__
+        raise UserError(f"generate: the network was trained for {task}, which draws no defects; train another")
     if likelihood is not None:
         known = load_likelihood(likelihood / CHECKPOINT)
         guides = [guide.informed(known) for guide in guides]
     try:
-        return Inpainter(trained.denoiser, trajectory, len(trained.spec.classes), solver, guides, trained.precision)
+        return Inpainter(
+            trained.denoiser, trajectory, len(trained.spec.classes), solver, guides, trained.precision, trained.task
+        )
     except ValueError as error:
         mend = "add `likelihood: {}` to the block train of the YAML, which trains one"
         raise UserError(f"generate.guides: {error}; {mend}") from None

@@ -22,6 +22,7 @@ from defectgen.learn.module import DiffusionModule
 from defectgen.learn.precision import Precision, fastest_precision
 from defectgen.learn.preview import cases_of, preview
 from defectgen.learn.prior import first_weights
+from defectgen.learn.task import Filling, Inpainting
 from defectgen.manifest import Manifest
 from defectgen.nn.unet import UNet
 from defectgen.spec import DataSpec
@@ -34,6 +35,7 @@ def train(
     patch: Path,
     seed: int,
     *,
+    task: Filling = Inpainting(),  # noqa: B008 - stateless
     network: Callable[[DataSpec], Backbone] = UNet,
     schedule: Schedule = Karras(),  # noqa: B008 - stateless
     parametrization: Parametrization = EDM(),  # noqa: B008 - stateless
@@ -58,6 +60,7 @@ def train(
         out: folder of the checkpoint, the curves and the sample sheets.
         patch: folder of the training patches.
         seed: of the first weights and of every training example.
+        task: what it is given of a patch: the surroundings of the region (Inpainting) or nothing (Whole, for RePaint).
         network: the network, made for the data's DataSpec.
         schedule: noise levels of training and sampling.
         parametrization: what the network predicts.
@@ -96,23 +99,23 @@ def train(
             warmup=warmup,
             steps=steps,
         )
-        examples: SizedExamples = TrainingExamples(patches, spec, steps * batch, good_share, label_dropout, seed)
+        examples: SizedExamples = TrainingExamples(patches, spec, steps * batch, good_share, label_dropout, seed, task)
         if drawn_share:
-            drawn = DrawnExamples(spec, steps * batch, good_share, 0.0, seed)
+            drawn = DrawnExamples(spec, steps * batch, good_share, 0.0, seed, task)
             examples = Mixed(examples, drawn, drawn_share, seed)
-        validation = ValidationExamples(held_out, spec, VALIDATION_PATCHES, seed)
+        validation = ValidationExamples(held_out, spec, VALIDATION_PATCHES, seed, task)
         return module, PatchData(examples, validation, batch, workers)
 
     if minutes is not None:
         steps = steps_for(minutes, *prepare(TIMED + 1), resolved, out / "steps.json")
     module, data = prepare(steps)
-    sheets = SampleSheet(out / "samples", partial(preview, rows=cases_of(patches, spec, seed)))
+    sheets = SampleSheet(out / "samples", partial(preview, rows=cases_of(patches, spec, seed), task=task))
     fit(module, data, out, validate_every, resolved, [sheets, ExponentialAverage(ema_decay)])
     curve = read_curves(out / "curves.jsonl").get("val/loss", {})
-    recipe = f"{steps} steps of {batch} patches, {resolved}, seed {seed}, from {init_from}"
+    recipe = f"{steps} steps of {batch} patches, {resolved}, seed {seed}, from {init_from}, {type(task).__name__}"
     if drawn_share:
         recipe += f", {drawn_share:g} of the patches drawn"
     does = f"Paints a defect of a given class into a masked region of a {spec.size} px patch."
     card = model_card("Defect inpainter", does, spec, denoiser, recipe, curve)
     print(f"  {steps} steps; look at {out}/samples")
-    return save_checkpoint(out / CHECKPOINT, denoiser, schedule, spec, resolved, card)
+    return save_checkpoint(out / CHECKPOINT, denoiser, schedule, spec, resolved, card, task)

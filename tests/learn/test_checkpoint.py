@@ -17,6 +17,7 @@ from defectgen.diffusion.denoise import Backbone, Denoiser, Parametrization, V
 from defectgen.diffusion.noise import Cosine, Schedule
 from defectgen.errors import UserError
 from defectgen.learn.checkpoint import build, describe, load_checkpoint, save_checkpoint
+from defectgen.learn.task import Inpainting, JPEGRestoration, Task
 from defectgen.nn.term import Term, Text
 from defectgen.nn.unet import UNet
 from defectgen.spec import DataSpec
@@ -24,7 +25,7 @@ from defectgen.spec import DataSpec
 SMALL = replace(SPEC, size=16, flips=["horizontal"])
 # Arguments other than the defaults, small enough to be built in no time; other numbers are scaled.
 OTHER = {"width": 8, "attention": (4,), "patch_size": 1, "term": Text(width=32, layers=1)}
-PARTS = [(kind, one) for kind in (Schedule, Parametrization, Backbone) for one in members(kind)]
+PARTS = [(kind, one) for kind in (Schedule, Parametrization, Backbone, Task) for one in members(kind)]
 
 
 def small_denoiser() -> Denoiser:
@@ -67,6 +68,18 @@ def test_digest_is_that_of_the_weights_alone(saved: tuple[Path, Denoiser], tmp_p
     assert save_checkpoint(tmp_path / "again", denoiser, Cosine(), SMALL, "32-true", "other card") == digest
     next(denoiser.parameters()).data[0] += 1e-3
     assert save_checkpoint(tmp_path / "other", denoiser, Cosine(), SMALL, "32-true", "") != digest
+
+
+def test_the_task_comes_back_and_a_checkpoint_that_names_none_inpaints(saved: tuple[Path, Denoiser]) -> None:
+    folder, denoiser = saved
+    assert type(load_checkpoint(folder).task) is Inpainting
+    save_checkpoint(folder, denoiser, Cosine(), SMALL, "32-true", "", JPEGRestoration(7, 8))
+    task = load_checkpoint(folder).task
+    assert isinstance(task, JPEGRestoration) and (task.lowest, task.highest) == (7, 8)
+    config = yaml.safe_load((folder / "config.yaml").read_text())
+    del config["task"]
+    (folder / "config.yaml").write_text(yaml.safe_dump(config))
+    assert type(load_checkpoint(folder).task) is Inpainting
 
 
 def test_folder_holds_three_readable_files_and_no_pickle(saved: tuple[Path, Denoiser]) -> None:

@@ -7,7 +7,7 @@ import pytest
 import torch
 from oracles import same
 
-from defectgen.learn.crops import AUGMENTATION, HeldCrops, UpsamplingExamples, upsampling_of
+from defectgen.learn.crops import AUGMENTATION, HeldCrops, UpsamplingExample, UpsamplingExamples, upsampling_of
 from defectgen.learn.data import LEVELS, any_of
 from defectgen.learn.large import LargePatch
 from defectgen.learn.upsample import DOUBT, FACTOR, detail, reduced
@@ -37,6 +37,11 @@ def examples(flips: Sequence[str] = (), drop: float = 0.0) -> UpsamplingExamples
     return UpsamplingExamples(Few(patches()), CROP, list(flips), MANY, drop, DROPPED, seed=4)
 
 
+def low_of(example: UpsamplingExample) -> torch.Tensor:
+    """The low-resolution picture in the context, enlarged."""
+    return example["context"][len(example["x0"]) :]
+
+
 def test_an_example_follows_from_seed_and_number_alone() -> None:
     assert same(examples()[11], examples()[11])
 
@@ -45,7 +50,7 @@ def test_examples_are_crops_on_the_low_resolutions_grid_that_show_the_defect() -
     starts = range(0, SIDE - CROP + 1, FACTOR)
     for index in range(8):
         example = examples()[index]
-        assert example["x0"].shape == example["low"].shape == (1, CROP, CROP)
+        assert example["x0"].shape == (1, CROP, CROP) and example["context"].shape == (2, CROP, CROP)
         assert example["region"].any() and not example["region"].all()
         picture = patches()[int(example["label"])][0][0]
         windows = [picture[None, None, top : top + CROP, left : left + CROP] for top in starts for left in starts]
@@ -63,7 +68,7 @@ def test_the_low_resolution_picture_is_as_noisy_as_it_is_told_to_be() -> None:
         example = UpsamplingExamples(Few(plain), CROP, [], MANY, 0.0, DROPPED, seed=4)[index]
         assert example["x0"].abs().max() < 1e-5, "there is no detail"
         levels.append(float(example["augmentation"].exp()))
-        found.append(float(reduced(example["low"][None]).std()))
+        found.append(float(reduced(low_of(example)[None]).std()))
     assert AUGMENTATION[0] <= min(levels) and max(levels) <= AUGMENTATION[1] and max(levels) > 5 * min(levels)
     assert np.corrcoef(levels, found)[0, 1] > 0.95
 
@@ -74,7 +79,7 @@ def test_a_camera_without_colour_has_one_noise_in_the_picture_and_in_the_low_res
     trained, held = UpsamplingExamples(Few(shown), CROP, [], MANY, 0.0, DROPPED, seed=4), HeldCrops(shown, CROP, seed=7)
     for example in (*(trained[index] for index in range(8)), held[2]):
         assert all(torch.equal(example["x0"][0], colour) for colour in example["x0"])
-        for part in (example["noise"], example["low"]):
+        for part in (example["noise"], low_of(example)):
             assert all(torch.equal(part[0], colour) == grey for colour in part[1:])
 
 
@@ -85,7 +90,7 @@ def test_labels_are_dropped_as_often_as_asked() -> None:
 def test_a_batch_of_examples_tells_its_network_all_of_it() -> None:
     batch = torch.utils.data.default_collate([examples()[index] for index in range(2)])
     cond = upsampling_of(batch, DROPPED)
-    assert torch.equal(cond.context[:, 1:], batch["low"])
+    assert torch.equal(cond.context, batch["context"]) and torch.equal(cond.region, batch["region"])
     assert torch.equal(cond.context[:, :1], batch["x0"] * (1 - batch["region"]))
     assert torch.equal(cond.label, batch["label"]) and cond.dropped == DROPPED
     assert cond.augmentation is not None and torch.equal(cond.augmentation, batch["augmentation"])
@@ -101,7 +106,7 @@ def test_validation_sees_one_crop_of_each_patch_at_every_level_with_the_same_noi
         for example in mine:
             assert int(example["label"]) == label and example["region"].any()
             assert float(example["augmentation"].exp()) == np.float32(np.exp(np.float32(np.log(DOUBT))))
-            for part in ("x0", "region", "low", "noise"):
+            for part in ("x0", "region", "context", "noise"):
                 assert torch.equal(example[part], mine[0][part])
 
 

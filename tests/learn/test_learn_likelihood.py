@@ -36,11 +36,13 @@ def blobs(seed: int, count: int = BATCH) -> Example:
 
     x0 = 0.05 * torch.randn(count, 1, 16, 16) + squares(0) * DEPTH * (2 * label - 1).reshape(-1, 1, 1, 1)
     uniform = (seed * 0.37 + torch.arange(count, dtype=torch.float64) * 0.618034) % 1
+    region, noise = squares(1), torch.randn_like(x0)
     return Example(
         x0=x0,
-        region=squares(1),
+        context=x0 * (1 - region),
+        region=region,
         label=label,
-        noise=torch.randn_like(x0),
+        noise=noise,
         uniform=uniform,
         text=[""] * count,  # type: ignore[typeddict-item]  # of a batch
         reference=torch.zeros(count, 2, 16, 16),

@@ -10,7 +10,7 @@ from torch import Tensor
 from defectgen.diffusion.denoise import Backbone, Denoiser, MinSNR, V, denoising_loss
 from defectgen.diffusion.noise import Cosine
 from defectgen.learn.data import Example
-from defectgen.learn.module import DiffusionModule, inpainting
+from defectgen.learn.module import DiffusionModule, inpainting_of
 
 CLASSES, SPREAD = 3, 0.3
 
@@ -32,9 +32,11 @@ def module_of(network: Backbone, warmup: int = 10, steps: int = 110) -> Diffusio
 
 @pytest.fixture
 def batch() -> Example:
+    x0, region = randn(3, 1, 8, 8).clamp(-1, 1), torch.cat([square_region(1, 8, side) for side in (1, 3, 5)])
     return Example(
-        x0=randn(3, 1, 8, 8).clamp(-1, 1),
-        region=torch.cat([square_region(1, 8, side) for side in (1, 3, 5)]),
+        x0=x0,
+        context=x0 * (1 - region),
+        region=region,
         label=torch.tensor([0, 2, 3]),
         noise=randn(3, 1, 8, 8, seed=1),
         uniform=torch.tensor([0.1, 0.5, 0.9], dtype=torch.float64),
@@ -71,7 +73,7 @@ def test_what_is_hidden_reaches_the_network_only_as_noisy_picture(batch: Example
 def test_loss_is_the_masked_one_of_each_example(batch: Example) -> None:
     module = module_of(Scripted(randn(3, 1, 8, 8, seed=2)))
     sigma = Cosine().sigma(batch["uniform"])
-    cond = inpainting(batch["x0"], batch["region"], batch["label"], CLASSES)
+    cond = inpainting_of(batch, CLASSES)
     expected = denoising_loss(module.denoiser, batch["x0"], batch["noise"], sigma, MinSNR()(sigma, SPREAD), cond)
     loss = module.loss(batch)
     assert loss.shape == (3,) and torch.equal(loss, expected)

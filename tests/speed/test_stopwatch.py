@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from defectgen.learn.module import inpainting
+from defectgen.condition import Condition
 from defectgen.nn.layers import SelfAttention
 from defectgen.nn.unet import UNet
 from defectgen.spec import DataSpec
@@ -37,7 +37,7 @@ def test_the_unets_operations_are_those_of_its_layers(spec: DataSpec, layout: to
             by_hand += 2 * answer.numel() * layer.weight[0].numel()
 
     x = torch.zeros(2, 1, 64, 64)
-    cond = inpainting(x, torch.ones_like(x), torch.tensor([1, 2]), 3)
+    cond = Condition(x, torch.ones_like(x), torch.tensor([1, 2]), 3)
     hooks = [layer.register_forward_hook(add) for layer in network.modules()]
     network(x, torch.zeros(2), cond)
     for hook in hooks:

@@ -27,9 +27,10 @@ from defectgen.errors import UserError
 from defectgen.imaging.read import read_mask
 from defectgen.imaging.region import Foreground
 from defectgen.imaging.square import Square
-from defectgen.learn.checkpoint import CHECKPOINT, save_checkpoint
+from defectgen.learn.checkpoint import CHECKPOINT, load_checkpoint, save_checkpoint
 from defectgen.learn.critic import save_critic
 from defectgen.learn.likelihood import save_likelihood
+from defectgen.learn.task import JPEGRestoration, Task, Whole
 from defectgen.manifest import Manifest, write_table
 from defectgen.nn.efficient import EfficientUNet
 from defectgen.nn.noisy import NoisyClassifier
@@ -239,6 +240,27 @@ def test_a_classifier_without_a_likelihood_asks_the_trained_one(
         UserError, match=r"generate.guides: Classifier has no likelihood; add `likelihood: {}`"
     ) as error:
         drawn("nothing", None)
+    assert "\n" not in str(error.value) and not (tmp_path / "nothing").exists()
+
+
+def retold(folders: Folders, folder: Path, task: Task) -> Folders:
+    """The same network, said to be trained for another task."""
+    trained = load_checkpoint(folders.inpaint / CHECKPOINT)
+    save_checkpoint(folder / CHECKPOINT, trained.denoiser, trained.schedule, trained.spec, "32-true", "", task)
+    return replace(folders, inpaint=folder)
+
+
+def test_a_network_of_whole_pictures_draws_by_repaint_and_leaves_what_is_outside_the_regions(
+    folders: Folders, generated: Manifest, tmp_path: Path
+) -> None:
+    whole = retold(folders, tmp_path / "whole", Whole())
+    assert draw_set(whole, tmp_path / "drawn") != generated.digest()
+    test_outside_the_regions_a_picture_is_bit_identical_to_its_clean_one(whole, Manifest.load(tmp_path / "drawn"))
+
+
+def test_a_network_that_restores_is_refused_in_one_line(folders: Folders, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"generate: .* trained for JPEGRestoration, which draws no defects") as error:
+        draw_set(retold(folders, tmp_path / "restorer", JPEGRestoration()), tmp_path / "nothing")
     assert "\n" not in str(error.value) and not (tmp_path / "nothing").exists()
 
 

@@ -13,6 +13,7 @@ from defectgen.diffusion.noise import Karras
 from defectgen.learn import preview
 from defectgen.learn.checkpoint import CARD, CHECKPOINT, load_checkpoint, save_checkpoint
 from defectgen.learn.prior import first_weights, started
+from defectgen.learn.task import Inpainting, Whole
 from defectgen.manifest import Manifest
 from defectgen.nn.unet import UNet
 from defectgen.spec import DataSpec
@@ -57,6 +58,17 @@ def test_it_starts_from_the_prior_with_the_priors_scale(
 def test_from_nothing_it_takes_the_scale_of_the_patches(patches: Path, spec: DataSpec, tmp_path: Path) -> None:
     train(tmp_path, patches, 0, init_from="none", **TINY)
     assert load_checkpoint(tmp_path / CHECKPOINT).denoiser.sigma_data == spec.sigma_data
+
+
+def test_the_task_is_trained_and_told_in_checkpoint_and_card(patches: Path, prior: Path, tmp_path: Path) -> None:
+    digests = [
+        train(tmp_path / type(task).__name__, patches, 0, task=task, init_from=prior, drawn_share=0.5, **TINY)
+        for task in (Inpainting(), Whole())
+    ]
+    assert len(set(digests)) == 2
+    assert isinstance(load_checkpoint(tmp_path / "Whole" / CHECKPOINT).task, Whole)
+    assert "Whole" in (tmp_path / "Whole" / CHECKPOINT / CARD).read_text()
+    assert list((tmp_path / "Whole/samples").iterdir())
 
 
 def test_drawings_in_the_batches_teach_something_else_and_always_the_same(patches: Path, tmp_path: Path) -> None:

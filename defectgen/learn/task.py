@@ -1,0 +1,166 @@
+"""Tasks: what a network is given of a picture and what of it it is to draw (Saharia et al. 2022, Palette).
+
+One network, loss and sampler serve all of them: only context and region differ. A filling draws what lies within a
+region of the product's and leaves the rest as it is; a restoration makes a picture again of what is left of it.
+"""
+
+from abc import ABC, abstractmethod
+from io import BytesIO
+from math import sqrt
+from typing import ClassVar, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+from torch import Tensor
+
+from defectgen.diffusion.sample import Known, KnownClean, KnownNoised
+from defectgen.errors import UserError
+from defectgen.imaging.files import Mask, from_float, to_float
+
+LUMA = np.array([0.299, 0.587, 0.114], np.float32)  # of red, green and blue (ITU-R BT.601)
+
+
+class Given(NamedTuple):
+    """What a network is given of one picture.
+
+    context (C, H, W) float32 in [-1, 1]: what it sees of the picture; region (H, W), True = to be drawn.
+    """
+
+    context: NDArray[np.float32]
+    region: Mask
+
+
+class Task(ABC):
+    """What a network is given of a picture and what of it it is to draw."""
+
+    @abstractmethod
+    def given(self, picture: NDArray[np.float32], region: Mask, rng: np.random.Generator) -> Given:
+        """What it is given of a picture (C, H, W) in [-1, 1] in which the region (H, W) is wanted.
+
+        A pure function of its arguments; what is left to chance comes from `rng`.
+        """
+
+    def known(self, pictures: Tensor, wanted: Tensor) -> Known:
+        """How sampling keeps the pixels of pictures (B, C, H, W) outside the wanted regions (B, 1, H, W)."""
+        return KnownClean(pictures, wanted)
+
+
+class Filling(Task):
+    """What lies within the wanted region is drawn anew."""
+
+
+class Inpainting(Filling):
+    """Given the picture with the region blanked, draw the region; what surrounds it is clean at every noise level."""
+
+    def given(self, picture: NDArray[np.float32], region: Mask, rng: np.random.Generator) -> Given:
+        return Given(picture * ~region, region)
+
+
+class Whole(Filling):
+    """Given nothing of the picture, draw all of it: an unconditional model of whole patches.
+
+    What is outside the wanted region is put back as noisy as the rest, at every noise level; with `generate.repeats`
+    above 1 this is RePaint (Lugmayr et al. 2022). The label is told as ever; `label_dropout: 1` keeps it back too.
+    """
+
+    def given(self, picture: NDArray[np.float32], region: Mask, rng: np.random.Generator) -> Given:
+        return Given(np.zeros_like(picture), np.ones_like(region))
+
+    def known(self, pictures: Tensor, wanted: Tensor) -> Known:
+        return KnownNoised(pictures, wanted)
+
+
+class Restoration(Task):
+    """Of a picture something is lost, whatever region is wanted: draw it again."""
+
+    baseline: ClassVar[str]  # what `trivial` does, in words
+
+    @abstractmethod
+    def trivial(self, given: Given) -> NDArray[np.float32]:
+        """What anybody can make of it without learning anything: a picture (C, H, W) in [-1, 1]."""
+
+
+class Uncropping(Restoration):
+    """Everything beyond a window is to be drawn: beyond one side of it or beyond all four, half of the time each.
+
+    Palette, sec. 4.3.
+
+    Args:
+        share: share of the picture's area that is hidden, between 0 and 1.
+    """
+
+    baseline = "edge replicated"
+
+    def __init__(self, share: float = 0.5) -> None:
+        if not 0 < share < 1:
+            raise ValueError(f"share must lie between 0 and 1, not {share}")
+        self.share = share
+
+    def given(self, picture: NDArray[np.float32], region: Mask, rng: np.random.Generator) -> Given:
+        height, width = region.shape
+        if rng.random() < 0.5:
+            depth = self.share * np.eye(4)[rng.integers(4)]
+        else:
+            depth = np.full(4, (1 - sqrt(1 - self.share)) / 2)
+        top, bottom, left, right = np.ceil(depth * [height, height, width, width]).astype(int)
+        hidden = np.ones_like(region)
+        hidden[top : height - bottom, left : width - right] = False
+        return Given(picture * ~hidden, hidden)
+
+    def trivial(self, given: Given) -> NDArray[np.float32]:
+        rows, columns = (np.flatnonzero(~given.region.all(axis=axis)) for axis in (1, 0))
+        height, width = given.region.shape
+        window = given.context[:, rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+        beyond = ((0, 0), (rows[0], height - 1 - rows[-1]), (columns[0], width - 1 - columns[-1]))
+        return np.pad(window, beyond, mode="edge")
+
+
+class Colorization(Restoration):
+    """Given the grey picture in every channel, draw the coloured one; Palette, sec. 4.1."""
+
+    baseline = "grey copied"
+
+    def given(self, picture: NDArray[np.float32], region: Mask, rng: np.random.Generator) -> Given:
+        """What it is given.
+
+        Raises:
+            UserError: the picture has no colour.
+        """
+        if len(picture) == 1:
+            raise UserError("train.restore.task: Colorization: the product's pictures are grey; take another task")
+        grey = np.tensordot(LUMA, picture, axes=1)
+        return Given(np.repeat(grey[None], len(picture), axis=0), np.ones_like(region))
+
+    def trivial(self, given: Given) -> NDArray[np.float32]:
+        return given.context
+
+
+class JPEGRestoration(Restoration):
+    """Given the picture after JPEG of a quality drawn at random, draw it as it was before; Palette, sec. 4.4.
+
+    Args:
+        lowest: quality, 1 to 100.
+        highest: quality, at least `lowest`.
+    """
+
+    baseline = "JPEG as it is"
+
+    def __init__(self, lowest: int = 5, highest: int = 30) -> None:
+        if not 1 <= lowest <= highest <= 100:
+            raise ValueError(f"qualities must lie in 1 to 100, the lowest first, not {lowest} and {highest}")
+        self.lowest, self.highest = lowest, highest
+
+    def given(self, picture: NDArray[np.float32], region: Mask, rng: np.random.Generator) -> Given:
+        quality = int(rng.integers(self.lowest, self.highest, endpoint=True))
+        return Given(compressed(picture, quality), np.ones_like(region))
+
+    def trivial(self, given: Given) -> NDArray[np.float32]:
+        return given.context
+
+
+def compressed(picture: NDArray[np.float32], quality: int) -> NDArray[np.float32]:
+    """A picture (C, H, W) in [-1, 1] after JPEG of a quality from 1 to 100, in memory."""
+    file = BytesIO()
+    Image.fromarray(from_float(picture, np.dtype(np.uint8))).save(file, "JPEG", quality=quality)
+    return to_float(np.asarray(Image.open(file)))
