@@ -127,7 +127,7 @@ def _inpainter(
 ) -> Inpainter:
     """The guided inpainter; guides that need a likelihood and were given none ask the trained one."""
     if likelihood is not None:
-        known = load_likelihood(likelihood / CHECKPOINT)
+        known = load_likelihood(likelihood / CHECKPOINT, trained.spec.classes)
         guides = [guide.informed(known) for guide in guides]
     try:
         return Inpainter(trained.denoiser, trajectory, len(trained.spec.classes), solver, guides, trained.precision)

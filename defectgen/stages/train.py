@@ -129,5 +129,5 @@ def train(
         recipe += f", {drawn_share:g} of the patches drawn"
     does = f"Paints a defect of a given class into a masked region of a {spec.size} px patch."
     card = model_card("Defect inpainter", does, spec, denoiser, recipe, curve)
-    print(f"  {steps} steps; look at {out}/samples")
+    print(f"  {steps} steps; look at {out}/samples" if curve else f"  {steps} steps; no held-out defect to show")
     return save_checkpoint(out / CHECKPOINT, denoiser, schedule, spec, resolved, card)
