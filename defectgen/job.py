@@ -1,6 +1,7 @@
 """One defect to paint: its native square, its shape there, and what a network of 64 px needs of it."""
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import pandas as pd
@@ -8,6 +9,7 @@ from numpy.typing import NDArray
 
 from defectgen.imaging.blend import reached
 from defectgen.imaging.files import Mask, Pixels, to_float
+from defectgen.imaging.poisson import membrane
 from defectgen.imaging.region import REACH, grow
 from defectgen.imaging.square import Square, shrink, shrink_mask
 from defectgen.learn.upsample import HIGH
@@ -21,10 +23,11 @@ Picture = NDArray[np.float32]  # (C, N, N) in [-1, 1]
 class Job:
     """What the network needs, and what the composite and the gates need afterwards.
 
-    row: that of the plan, or of a real defect that is to be healed; with `label` and `seed`. group: of the part that
-    shows the donor, or the real defect.
+    source: the real pictures. row: that of the plan, or of a real defect that is to be healed; with `label` and `seed`.
+    group: of the part that shows the donor, or the real defect.
     """
 
+    source: Source
     row: pd.Series
     group: str
     clean: Pixels  # (S, S[, 3]) native square before anything is painted
@@ -60,7 +63,7 @@ class Job:
         visible, allowed = np.zeros(clean.shape[:2], bool), np.zeros(clean.shape[:2], bool)
         visible[inside] = shape[place]
         allowed[inside] = True if legal is None else legal[place]
-        return cls(row, group, clean, visible, allowed, to_float(shrink(clean, size)), region, inside)
+        return cls(source, row, group, clean, visible, allowed, to_float(shrink(clean, size)), region, inside)
 
     @property
     def support(self) -> Mask:
@@ -73,3 +76,16 @@ class Job:
     def large(self) -> Picture:
         """The native square (C, HIGH, HIGH)."""
         return to_float(shrink(self.clean, HIGH))
+
+    @property
+    def shows(self) -> str:
+        """The donor's label."""
+        return str(self.source.instances.loc[self.row["donor_id"], "label"])
+
+    @cached_property
+    def donated(self) -> Picture:
+        """The patch with the donor's own pixels in the region, their brightness fitted to its edge."""
+        square = Square(int(self.row["x"]), int(self.row["y"]), int(self.row["side"]))
+        pixels = square.cut(self.source.donated(self.row))
+        pasted = membrane(self.clean, pixels, reached(self.region, len(self.clean)))
+        return np.where(self.region, to_float(shrink(pasted, self.region.shape[0])), self.patch)

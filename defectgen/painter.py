@@ -28,6 +28,15 @@ class Painter:
         numbers = [self.spec.number(label) for label in labels]
         return self.cascade.low(patches, regions, numbers, seeds, int(jobs[0].row["batch"]))
 
+    def planned(self, jobs: Sequence[Job], seeds: Sequence[int]) -> NDArray[np.float32]:
+        """The same of the defect each job is planned for, begun at its donor's pixels where the cascade says so."""
+        labels = [job.row["label"] for job in jobs]
+        if not self.cascade.at_donor:
+            return self.low(jobs, labels, seeds)
+        patches, regions = np.stack([job.donated for job in jobs]), np.stack([job.region for job in jobs])
+        numbers, shows = ([self.spec.number(label) for label in some] for some in (labels, [job.shows for job in jobs]))
+        return self.cascade.low(patches, regions, numbers, seeds, int(jobs[0].row["batch"]), shows)
+
     def wants_detail(self, job: Job) -> bool:
         """Whether it is larger than 64 px can show, and there is a network for more."""
         return self.cascade.upsampler is not None and job.clean.shape[0] > LARGEST_LOW

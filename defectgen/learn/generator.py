@@ -1,6 +1,7 @@
 """Generator: a trained denoiser, a solver and guides; draws inside regions and leaves every other pixel as it is."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import torch
 from torch import Tensor
@@ -11,12 +12,14 @@ from defectgen.diffusion.guide import Guide, guided
 from defectgen.diffusion.sample import KnownClean, sample, seeded
 from defectgen.diffusion.solve import Solver
 from defectgen.learn.precision import Precision
+from defectgen.learn.start import Noise, Start
 
 
 class Generator:
     """What inpainter and upsampler share.
 
-    trajectory: noise levels walked, float64; classes: their number; precision: what the network computes in.
+    trajectory: noise levels walked, float64; classes: their number; precision: what the network computes in; start:
+    where pictures begin that something may be begun from.
     """
 
     def __init__(
@@ -27,16 +30,21 @@ class Generator:
         solver: Solver,
         guides: Sequence[Guide],
         precision: Precision = "32-true",
+        start: Start = Noise(),  # noqa: B008 - stateless
     ) -> None:
-        self.denoise = guided(denoiser, guides)
+        self.denoiser, self.denoise = denoiser, guided(denoiser, guides)
         self.solver, self.trajectory, self.classes = solver, trajectory, classes
         self.device = next(denoiser.parameters()).device
-        self.half = precision == "bf16-mixed"
+        self.half, self.start = precision == "bf16-mixed", start
 
-    def draw(self, known: Tensor, cond: Condition, seeds: Sequence[int]) -> Tensor:
-        """Draw into pictures (N, C, H, W) on the device, within `cond.region`; a seed for each."""
+    def draw(self, known: Tensor, cond: Condition, seeds: Sequence[int], shows: Tensor | None = None) -> Tensor:
+        """Draw into pictures (N, C, H, W) on the device, within `cond.region`; a seed for each.
+
+        shows (N,): the classes of what the pictures show in the region, to be begun from; None: begin from noise.
+        """
         randn = seeded(seeds, known.shape[1:], self.device)
-        noise = self.trajectory[0].float() * randn()
+        start, own = (Noise(), cond) if shows is None else (self.start, replace(cond, label=shows))
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.half):
             restore = KnownClean(known, cond.region)
-            return sample(self.denoise, self.solver, self.trajectory, noise, cond, randn, restore)
+            walk = start(self.denoiser, self.solver, self.trajectory, known, own, randn)
+            return sample(self.denoise, self.solver, walk.trajectory, walk.x, cond, walk.randn, restore)
