@@ -108,7 +108,7 @@ class Attempts:
         """The rows of one attempt at each job."""
         start = time.perf_counter()
         seeds = [make_seed(job.row["seed"], attempt) for job in jobs]
-        pictures = self.painter.low(jobs, [job.row["label"] for job in jobs], seeds)
+        pictures = self.painter.planned(jobs, seeds)
         sampling = (time.perf_counter() - start) / len(jobs)
         return [
             self._finish(job, expected[job.row["plan_id"]], picture, attempt, seed) | {"seconds_sampling": sampling}

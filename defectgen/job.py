@@ -1,6 +1,7 @@
 """One defect to paint: its native square, its shape there, and what a network of 64 px needs of it."""
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import pandas as pd
@@ -9,6 +10,7 @@ from numpy.typing import NDArray
 from defectgen.imaging.blend import reached
 from defectgen.imaging.caption import near_edge
 from defectgen.imaging.files import Mask, Pixels, to_float
+from defectgen.imaging.poisson import membrane
 from defectgen.imaging.region import REACH, grow
 from defectgen.imaging.square import Square, shrink, shrink_mask
 from defectgen.learn.asked import Asked
@@ -23,12 +25,13 @@ Picture = NDArray[np.float32]  # (C, N, N) in [-1, 1]
 class Job:
     """What the network needs, and what the composite and the gates need afterwards.
 
-    row: that of the plan, or of a real defect that is to be healed; with `label` and `seed`. group: of the part that
-    shows the donor, or the real defect.
+    source: the real pictures. row: that of the plan, or of a real defect that is to be healed; with `label` and `seed`.
+    origin: the donor's instance id, or the real defect's.
     """
 
+    source: Source
     row: pd.Series
-    group: str
+    origin: str
     clean: Pixels  # (S, S[, 3]) native square before anything is painted
     shape: Mask  # (S, S), what of it lies in the picture
     legal: Mask  # (S, S), where in the picture a defect may lie
@@ -36,36 +39,23 @@ class Job:
     small: Mask  # (size, size), the shape
     region: Mask  # (size, size)
     inside: tuple[slice, slice]  # the square's part that lies in the picture
-    example: Picture  # (C, size, size), a region about the donor, or about the real defect
-    marked: Mask  # (size, size), the defect in it
 
     @classmethod
     def planned(cls, source: Source, row: pd.Series, size: int) -> "Job":
         """The job of a plan row, for a network of `size` pixels."""
         square = Square(int(row["x"]), int(row["y"]), int(row["side"]))
-        donor = source.images.loc[source.instances.loc[row["donor_id"], "image_id"]]
-        shown = _example(source, source.instances.loc[row["donor_id"]], row["seed"], size)
-        return cls._of(source, row, row["clean_id"], source.planned_shape(row), square, donor["group"], shown, size)
+        return cls._of(source, row, row["donor_id"], row["clean_id"], source.planned_shape(row), square, size)
 
     @classmethod
     def healing(cls, source: Source, row: pd.Series, size: int) -> "Job":
         """The job of painting good surface where a real defect is; `row` is an instance's, with a `seed`."""
-        image_id, shape = row["image_id"], source.manifest.read_mask(row)
         square = _about(source, row, make_seed(row["seed"], "square"))
-        shown = _example(source, row, row["seed"], size)
-        return cls._of(source, row, image_id, shape, square, source.images.loc[image_id, "group"], shown, size)
+        shape = source.manifest.read_mask(row)
+        return cls._of(source, row, row["instance_id"], row["image_id"], shape, square, size)
 
     @classmethod
     def _of(
-        cls,
-        source: Source,
-        row: pd.Series,
-        image_id: str,
-        shape: Mask,
-        square: Square,
-        group: str,
-        shown: tuple[Picture, Mask],
-        size: int,
+        cls, source: Source, row: pd.Series, origin: str, image_id: str, shape: Mask, square: Square, size: int
     ) -> "Job":
         picture = source.pixels(image_id)
         clean, small = square.cut(picture), shrink_mask(square.cut(shape), size)
@@ -73,14 +63,19 @@ class Job:
         visible, allowed = np.zeros(clean.shape[:2], bool), square.allowed(picture.shape, source.legal(image_id))
         visible[inside] = shape[place]
         patch, region = to_float(shrink(clean, size)), grow(small, REACH)
-        return cls(row, group, clean, visible, allowed, patch, small, region, inside, *shown)
+        return cls(source, row, origin, clean, visible, allowed, patch, small, region, inside)
+
+    @property
+    def group(self) -> str:
+        """That of the part which shows the donor, or the real defect."""
+        return str(self.source.images.loc[self.source.instances.loc[self.origin, "image_id"], "group"])
 
     def asked(self, label: str, number: int) -> Asked:
         """What is to be drawn: class `label`, of that number; good surface or a defect like the donor."""
         if label == GOOD:
             return Asked.good(self.patch)
         at_edge = near_edge(self.shape, self.legal)
-        return Asked.like(self.example, self.marked, number, label, self.small, at_edge)
+        return Asked.like(*self.example, number, label, self.small, at_edge)
 
     @property
     def support(self) -> Mask:
@@ -94,15 +89,29 @@ class Job:
         """The native square (C, HIGH, HIGH)."""
         return to_float(shrink(self.clean, HIGH))
 
+    @property
+    def shows(self) -> str:
+        """The donor's label."""
+        return str(self.source.instances.loc[self.origin, "label"])
+
+    @cached_property
+    def example(self) -> tuple[Picture, Mask]:
+        """A region about the donor, or the real defect, (C, size, size), and its mask there (size, size)."""
+        row, size = self.source.instances.loc[self.origin], self.region.shape[0]
+        square = _about(self.source, row, make_seed(self.row["seed"], "example"))
+        patch = to_float(shrink(square.cut(self.source.pixels(row["image_id"])), size))
+        return patch, shrink_mask(square.cut(self.source.manifest.read_mask(row)), size)
+
+    @cached_property
+    def donated(self) -> Picture:
+        """The patch with the donor's own pixels in the region, their brightness fitted to its edge."""
+        square = Square(int(self.row["x"]), int(self.row["y"]), int(self.row["side"]))
+        pixels = square.cut(self.source.donated(self.row))
+        pasted = membrane(self.clean, pixels, reached(self.region, len(self.clean)))
+        return np.where(self.region, to_float(shrink(pasted, self.region.shape[0])), self.patch)
+
 
 def _about(source: Source, row: pd.Series, seed: int) -> Square:
     """The square about a real defect, an instance's row, as training regions are cut."""
     box = (int(row["x"]), int(row["y"]), int(row["w"]), int(row["h"]))
     return Square.around(box, source.shape(row["image_id"]), np.random.default_rng(seed))
-
-
-def _example(source: Source, row: pd.Series, seed: int, size: int) -> tuple[Picture, Mask]:
-    """A region about a real defect, an instance's row, at `size` pixels, and the defect's mask in it."""
-    square = _about(source, row, make_seed(seed, "example"))
-    patch = to_float(shrink(square.cut(source.pixels(row["image_id"])), size))
-    return patch, shrink_mask(square.cut(source.manifest.read_mask(row)), size)

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from defectgen.imaging.blend import composite
 from defectgen.imaging.files import Pixels
 from defectgen.job import Job, Picture
+from defectgen.learn.asked import Asked
 from defectgen.learn.cascade import Cascade
 from defectgen.manifest import GOOD, make_seed
 from defectgen.spec import DataSpec
@@ -25,8 +26,19 @@ class Painter:
     def low(self, jobs: Sequence[Job], labels: Sequence[str], seeds: Sequence[int]) -> NDArray[np.float32]:
         """What the inpainter makes of each patch, (N, C, size, size); not finite where it fails."""
         patches, regions = np.stack([job.patch for job in jobs]), np.stack([job.region for job in jobs])
-        asked = [job.asked(label, self.spec.number(label)) for job, label in zip(jobs, labels, strict=True)]
-        return self.cascade.low(patches, regions, asked, seeds, int(jobs[0].row["batch"]))
+        return self.cascade.low(patches, regions, self._asked(jobs, labels), seeds, int(jobs[0].row["batch"]))
+
+    def planned(self, jobs: Sequence[Job], seeds: Sequence[int]) -> NDArray[np.float32]:
+        """The same of the defect each job is planned for, begun at its donor's pixels where the cascade says so."""
+        labels = [job.row["label"] for job in jobs]
+        if not self.cascade.at_donor:
+            return self.low(jobs, labels, seeds)
+        patches, regions = np.stack([job.donated for job in jobs]), np.stack([job.region for job in jobs])
+        asked, shows = self._asked(jobs, labels), self._asked(jobs, [job.shows for job in jobs])
+        return self.cascade.low(patches, regions, asked, seeds, int(jobs[0].row["batch"]), shows)
+
+    def _asked(self, jobs: Sequence[Job], labels: Sequence[str]) -> list[Asked]:
+        return [job.asked(label, self.spec.number(label)) for job, label in zip(jobs, labels, strict=True)]
 
     def wants_detail(self, job: Job) -> bool:
         """Whether it is larger than 64 px can show, and there is a network for more."""

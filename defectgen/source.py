@@ -1,5 +1,6 @@
 """The ingested pictures seen by what draws new ones: clean pictures, real defects, and where on the part they lie."""
 
+import cv2
 import numpy as np
 import pandas as pd
 
@@ -74,3 +75,10 @@ class Source:
             shape, margin = deform(shape, np.random.default_rng(int(row["elastic"])))
             affine[:, 2] -= affine[:, :2].sum(axis=1) * margin
         return warp_mask(shape, affine, self.shape(row["clean_id"]))
+
+    def donated(self, row: pd.Series) -> Pixels:
+        """The donor's picture carried onto a plan row's clean one, mirrored at its borders, of the clean one's size."""
+        height, width = self.shape(row["clean_id"])
+        pixels = self.pixels(self.instances.loc[row["donor_id"], "image_id"])
+        affine = np.array(row["transform"], np.float64).reshape(2, 3)
+        return cv2.warpAffine(pixels, affine, (width, height), flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REFLECT_101)

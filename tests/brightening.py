@@ -47,6 +47,8 @@ class Brightening(Cascade):
         super().__init__(cast(Inpainter, None), cast(Upsampler, self) if upsampler else None)
         self.spoiled, self.of, self.asked, self.enlarged = spoiled, of, list[int](), list[tuple[int, int]]()
 
+    at_donor = False
+
     @property
     def detailed(self) -> list[int]:
         """The seeds of the defects it was asked to enlarge."""

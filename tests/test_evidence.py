@@ -20,6 +20,7 @@ from defectgen.imaging.label import Noise
 from defectgen.imaging.read import read_image
 from defectgen.imaging.square import Square
 from defectgen.job import Job
+from defectgen.learn.asked import Asked
 from defectgen.learn.critic import CrossFitted
 from defectgen.quality.gates import POOLED, Calibration, Copied, Filled, Gate, Legal, Limit, Spilled
 from defectgen.source import Source
@@ -40,13 +41,13 @@ class Dying(Brightening):
         self,
         patches: NDArray[np.float32],
         regions: NDArray[np.bool_],
-        labels: Sequence[int],
+        asked: Sequence[Asked],
         seeds: Sequence[int],
         batch: int,
     ) -> NDArray[np.float32]:
         if len(self.asked) == self.calls:
             raise KeyboardInterrupt
-        return super().low(patches, regions, labels, seeds, batch)
+        return super().low(patches, regions, asked, seeds, batch)
 
 
 @pytest.fixture(scope="module")

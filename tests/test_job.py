@@ -87,3 +87,16 @@ def test_the_healing_square_follows_from_the_seed(made: tuple[Source, pd.DataFra
     first, again, other = (Job.healing(source, healing_row(source, "large", seed), 64) for seed in (3, 3, 4))
     assert np.array_equal(first.clean, again.clean) and np.array_equal(first.region, again.region)
     assert not np.array_equal(first.clean, other.clean)
+
+
+@pytest.mark.parametrize("name", ["small", "large"])
+def test_a_donated_patch_shows_the_donors_own_pixels_in_the_region_and_nothing_beside_it(
+    made: tuple[Source, pd.DataFrame], name: str
+) -> None:
+    source, rows = made
+    job = Job.planned(source, rows.set_index("plan_id", drop=False).loc[name], 64)
+    assert job.shows == "pit"
+    assert (job.donated == job.patch)[:, ~job.region].all()
+    dark = (job.donated < job.patch - 0.3)[0]  # the donor's disc, and not the grain about it
+    middle = shrink_mask(job.shape, 64) & ~grow(~shrink_mask(job.shape, 64), 2)
+    assert dark[middle].all() and not dark[~grow(shrink_mask(job.shape, 64), 1)].any()

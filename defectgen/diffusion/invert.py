@@ -4,7 +4,8 @@ Sampled again under the same condition, with `KnownClean(picture, cond.region)`,
 another label, or moved, a variant of it. Pixels outside the condition's region are known and stay the picture's.
 
 Not every step can be undone: with few steps, with strong guidance, or for a picture the denoiser holds impossible,
-there may be no x that leads to it. Then both inversions say so instead of giving another picture's noise.
+there may be no x that leads to it. Then both inversions give no number (NaN) within that picture's region instead of
+another picture's noise, and so does what is sampled from it; the others of the batch do not notice.
 """
 
 from itertools import pairwise
@@ -30,9 +31,6 @@ def ddim_inversion(
     usual step up, which takes its slope at the wrong end, drifts.
 
     picture (B, C, H, W) in [-1, 1]; trajectory (N,) float64, falling to 0; iterations: of the denoiser for each step.
-
-    Raises:
-        ValueError: a step could not be undone.
     """
     undo, x = _Undo(denoise, cond, picture, iterations), picture
     for to, sigma in pairwise(trajectory.flip(0)):
@@ -58,9 +56,6 @@ def ddpm_inversion(
     whole, where in the paper the last denoising remains.
 
     picture (B, C, H, W) in [-1, 1]; trajectory (N,) float64, falling to 0. The source serves one sampling.
-
-    Raises:
-        ValueError: the last step could not be undone.
     """
     undo, (*highs, lowest, end) = _Undo(denoise, cond, picture, iterations), trajectory
     levels = [picture + sigma.to(picture.dtype) * randn() for sigma in highs]
@@ -90,7 +85,7 @@ class _Undo:
 
         An iteration with a fixed slope: that of the step, r + (1 - r) D' with r = to / sigma, for pictures of unit
         variance, D' = 1 / (1 + sigma^2). It converges, at every r, 0 included, where the step's own slope lies between
-        0 and twice that.
+        0 and twice that. A picture that it does not converge for in `iterations` is NaN within its region.
         """
         ratio = to / sigma
         slope = (ratio + (1 - ratio) / (1 + sigma**2)).to(x.dtype)
@@ -98,12 +93,8 @@ class _Undo:
         for _ in range(self.iterations):
             guess = guess + missing / slope
             missing = self._missing(guess, x, sigma, to)
-        if not missing.abs().max() <= CLOSE * max(1.0, float(to)):
-            raise ValueError(
-                f"the step from level {float(sigma):.3g} to {float(to):.3g} could not be undone in {self.iterations} "
-                "iterations; take more steps, more iterations or less guidance"
-            )
-        return guess
+        undone = missing.abs().amax(dim=(1, 2, 3), keepdim=True) <= CLOSE * max(1.0, float(to))
+        return torch.where(undone | (self.region == 0), guess, torch.nan)
 
     def _missing(self, guess: Tensor, x: Tensor, sigma: Tensor, to: Tensor) -> Tensor:
         """What the step from `guess` lacks of x, inside the region; outside the picture is known."""

@@ -1,7 +1,10 @@
 """Likelihoods: what the noisy picture says of its label."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import replace
 
+import torch
 from torch import Tensor, nn
 
 from defectgen.condition import Condition
@@ -46,3 +49,19 @@ class LearnedLikelihood(nn.Module, Likelihood):
         answer: Tensor = self.network(seen, sigma.log().to(x.dtype), cond)
         told = self.sigma_data * EDM()(sigma.double(), self.sigma_data).into
         return told.to(x.dtype)[:, None] * answer.to(x.dtype)
+
+
+class Renumbered(Likelihood):
+    """A likelihood that knows the classes under other numbers.
+
+    inner: the likelihood. numbers: what each class of the condition is to it; None: it does not know that class, and
+    says nothing.
+    """
+
+    def __init__(self, inner: Likelihood, numbers: Sequence[int | None]) -> None:
+        self.inner, self.numbers = inner, [*numbers, None]  # the last one is "dropped"
+
+    def __call__(self, x: Tensor, sigma: Tensor, cond: Condition) -> Tensor:
+        known = torch.tensor([number is not None for number in self.numbers], device=x.device)[cond.label]
+        theirs = torch.tensor([number or 0 for number in self.numbers], device=x.device)[cond.label]
+        return torch.where(known, self.inner(x, sigma, replace(cond, label=theirs)), 0.0)

@@ -18,6 +18,11 @@ class Cascade:
     def __init__(self, inpainter: Inpainter, upsampler: Upsampler | None = None) -> None:
         self.inpainter, self.upsampler = inpainter, upsampler
 
+    @property
+    def at_donor(self) -> bool:
+        """Whether pictures begin at what is shown in their regions."""
+        return self.inpainter.start.at_donor
+
     def low(
         self,
         patches: NDArray[np.float32],
@@ -25,9 +30,10 @@ class Cascade:
         asked: Sequence[Asked],
         seeds: Sequence[int],
         batch: int,
+        shows: Sequence[Asked] | None = None,
     ) -> NDArray[np.float32]:
         """Draw into patches (N, C, H, W) in [-1, 1], regions (N, H, W), by network calls of `batch` pictures each."""
-        return self.inpainter.padded(patches, regions, asked, seeds, batch)
+        return self.inpainter.padded(patches, regions, asked, seeds, batch, shows)
 
     def high(
         self, clean: NDArray[np.float32], region: Mask, low: NDArray[np.float32], label: int, seed: int

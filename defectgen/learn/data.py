@@ -51,6 +51,7 @@ class Patches:
         images = manifest.images[manifest.images["split"] == split].sort_values("image_id")
         defects = manifest.instances.set_index("image_id")
         self.classes = spec.classes
+        self.ids: list[str] = images["image_id"].tolist()
         self.pictures: list[NDArray[np.float32]] = []
         self.masks: dict[int, Mask] = {}
         self.at_edge: dict[int, bool] = {}

@@ -1,5 +1,6 @@
 """The likelihood of labels: how its network is trained on noisy patches, and its folder."""
 
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
@@ -8,7 +9,7 @@ from torch import Tensor
 
 from defectgen.condition import Condition
 from defectgen.diffusion.denoise import noised
-from defectgen.diffusion.likelihood import LearnedLikelihood
+from defectgen.diffusion.likelihood import LearnedLikelihood, Likelihood, Renumbered
 from defectgen.diffusion.noise import Schedule
 from defectgen.learn.checkpoint import CONFIG, build, describe, load_weights, usable, write_network
 from defectgen.learn.data import Example
@@ -62,8 +63,10 @@ def save_likelihood(folder: Path, likelihood: LearnedLikelihood, schedule: Sched
     return write_network(folder, likelihood, config, card)
 
 
-def load_likelihood(folder: Path) -> LearnedLikelihood:
-    """Rebuild the likelihood of a folder, in evaluation mode on the CPU.
+def load_likelihood(folder: Path, classes: Sequence[str]) -> Likelihood:
+    """Rebuild the likelihood of a folder, in evaluation mode on the CPU, for conditions that number `classes`.
+
+    An inpainter may know more of them, from an earlier training.
 
     Raises:
         UserError: a file is missing, damaged, or the weights are not those the config names.
@@ -73,4 +76,4 @@ def load_likelihood(folder: Path) -> LearnedLikelihood:
         spec = DataSpec(**config["spec"])
         likelihood = LearnedLikelihood(build(config["network"], NoisyClassifier, spec), spec.sigma_data)
         load_weights(folder, likelihood, config)
-        return likelihood
+        return Renumbered(likelihood, [spec.number(name) if name in spec.classes else None for name in classes])

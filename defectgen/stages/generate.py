@@ -26,6 +26,7 @@ from defectgen.learn.checkpoint import CHECKPOINT, Checkpoint, load_checkpoint
 from defectgen.learn.critic import load_critic
 from defectgen.learn.inpaint import Inpainter
 from defectgen.learn.likelihood import load_likelihood
+from defectgen.learn.start import Noise, Start
 from defectgen.learn.task import Filling
 from defectgen.learn.upsample import Upsampler
 from defectgen.manifest import Manifest, write_table
@@ -65,6 +66,7 @@ def generate(
     schedule: Schedule | None = None,
     jump: PositiveInt = 10,
     repeats: PositiveInt = 1,
+    start: Start = Noise(),  # noqa: B008 - stateless
     guides: Sequence[Guide] = (ClassifierFree(3.0), Clip()),
     upsampling_steps: PositiveInt = 12,
     gates: Sequence[Gate] = (Filled(), Spilled(), Contrast(), Seam(), Extent(), Legal(), Agreement(), Copied()),
@@ -86,6 +88,7 @@ def generate(
         schedule: where those levels lie, cut to those it was trained on; without one, as in training.
         jump: steps of a block that is walked again where repeats is above 1.
         repeats: times every block is walked (RePaint); 1 walks straight down. Above 1 take a stochastic solver.
+        start: where the inpainter begins: at Noise, or at the Donor's own pixels, which makes variants of real defects.
         guides: what is wrapped around the inpainter's denoiser, innermost first.
         upsampling_steps: noise levels walked to give a large defect its detail.
         gates: what an attempt must pass, each as strict as real training defects allow unless it is given a limit.
@@ -95,7 +98,7 @@ def generate(
     rows, source = pd.read_parquet(plan / PLAN), Source(Manifest.load(ingest))
     checkpoint = load_checkpoint(inpaint / CHECKPOINT)
     trajectory = _trajectory(schedule, checkpoint.schedule, steps, jump, repeats)
-    inpainter = _inpainter(checkpoint, trajectory, solver, guides, likelihood)
+    inpainter = _inpainter(checkpoint, trajectory, solver, start, guides, likelihood)
     lineage = Lineage(checkpoint.digest[:16])
     upsampler = None
     if (upsample / CHECKPOINT).is_dir():
@@ -109,12 +112,12 @@ def generate(
     bar = Bar.measure(out, source, painter, rows, load_critic(critic / CHECKPOINT), gates, seed)
     attempts = Attempts(out, source, painter, lineage, bar, best_of)
     drawn = _draw(out, rows, attempts)
-    start = time.perf_counter()
+    selecting = time.perf_counter()
     drawn = settle(drawn, partial(_repeats, out, source, bar, checkpoint.spec.size))
     seconds = drawn.filter(like="seconds_")
     manifest = select(out, source, drawn.drop(columns=seconds))
     spent = {name.removeprefix("seconds_"): float(total) for name, total in seconds.sum().items()}
-    spent["select"] = time.perf_counter() - start
+    spent["select"] = time.perf_counter() - selecting
     write_atomic(out / "seconds.json", json.dumps(spent).encode())
     _summarise(manifest, rows, bar)
     digest = manifest.save()
@@ -124,23 +127,32 @@ def generate(
 
 
 def _inpainter(
-    trained: Checkpoint, trajectory: Tensor, solver: Solver, guides: Sequence[Guide], likelihood: Path | None
+    trained: Checkpoint,
+    trajectory: Tensor,
+    solver: Solver,
+    start: Start,
+    guides: Sequence[Guide],
+    likelihood: Path | None,
 ) -> Inpainter:
     """The guided inpainter; guides that need a likelihood and were given none ask the trained one.
 
     Raises:
-        UserError: the network was trained to restore pictures, or a guide lacks its likelihood.
+        UserError: the network was trained to restore pictures, the solver cannot begin there, or a guide lacks its
+            likelihood.
     """
     if not isinstance(trained.task, Filling):
         task = type(trained.task).__name__
         raise UserError(f"generate: the network was trained for {task}, which draws no defects; train another")
+    try:
+        start.check(solver, trajectory)
+    except ValueError as error:
+        raise UserError(f"generate.start: {error}") from None
     if likelihood is not None:
-        known = load_likelihood(likelihood / CHECKPOINT)
+        known = load_likelihood(likelihood / CHECKPOINT, trained.spec.classes)
         guides = [guide.informed(known) for guide in guides]
     try:
-        return Inpainter(
-            trained.denoiser, trajectory, len(trained.spec.classes), solver, guides, trained.precision, trained.task
-        )
+        classes = len(trained.spec.classes)
+        return Inpainter(trained.denoiser, trajectory, classes, solver, guides, trained.precision, trained.task, start)
     except ValueError as error:
         mend = "add `likelihood: {}` to the block train of the YAML, which trains one"
         raise UserError(f"generate.guides: {error}; {mend}") from None

@@ -20,10 +20,11 @@ from defectgen.learn.drawn import DrawnExamples, Mixed
 from defectgen.learn.fit import TIMED, fit, steps_for
 from defectgen.learn.module import DiffusionModule
 from defectgen.learn.precision import Precision, fastest_precision
+from defectgen.learn.preserve import earlier_inpainter, preserved, united
 from defectgen.learn.preview import cases_of, preview
 from defectgen.learn.prior import first_weights
 from defectgen.learn.task import Filling, Inpainting
-from defectgen.manifest import Manifest
+from defectgen.manifest import Manifest, make_seed
 from defectgen.nn.unet import UNet
 from defectgen.spec import DataSpec
 
@@ -41,6 +42,7 @@ def train(
     parametrization: Parametrization = EDM(),  # noqa: B008 - stateless
     weighting: Weighting = EDMWeighting(),  # noqa: B008 - stateless
     init_from: Literal["prior", "none"] | Path = "prior",
+    preserve: ClosedUnitInterval = 0.0,
     drawn_share: ClosedUnitInterval = 0.0,
     steps: PositiveInt = 3000,
     minutes: PositiveFloat | None = None,
@@ -66,7 +68,10 @@ def train(
         parametrization: what the network predicts.
         weighting: weight of the error at each noise level.
         init_from: first weights: the prior that comes with defectgen, none at all, or the folder of a checkpoint.
-        drawn_share: share of the examples that are drawings, as the prior learned from, against forgetting and copying.
+        preserve: share of the examples that are pictures which the inpainter of init_from, one of your own, has drawn
+            of its classes: it keeps them while it learns new ones, which need only a few pictures.
+        drawn_share: share of the other examples that are drawings, as the prior learned from, against forgetting and
+            copying.
         steps: optimiser steps.
         minutes: instead of steps, a time; resolved once into steps by timing a few of them on this machine.
         batch: patches in a step.
@@ -83,11 +88,15 @@ def train(
     counts = manifest.instances["label"].value_counts().to_dict()
     tracking.log_data_set(patch.name, patch, manifest.digest(), "train", counts)
     resolved: Precision = fastest_precision() if precision == "auto" else precision
+    earlier = earlier_inpainter(init_from, "train.inpaint") if preserve else None
+    if earlier:
+        spec = united(earlier.spec, spec)
     torch.manual_seed(seed % 2**63)
     denoiser = first_weights(network(spec), parametrization, spec, init_from, "train.inpaint")
     spec = replace(spec, sigma_data=denoiser.sigma_data)
     denoiser.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's stubs lack it
     patches, held_out = Patches(manifest, spec, "train"), Patches(manifest, spec, "val")
+    kept = preserved(out / "preserved", denoiser, earlier, patches, spec, resolved, seed) if earlier else None
 
     def prepare(steps: int) -> tuple[DiffusionModule, PatchData]:
         module = DiffusionModule(
@@ -103,19 +112,26 @@ def train(
         if drawn_share:
             drawn = DrawnExamples(spec, steps * batch, good_share, 0.0, seed, task)
             examples = Mixed(examples, drawn, drawn_share, seed)
+        if kept:
+            length, own = steps * batch, make_seed(seed, "preserved")
+            again = TrainingExamples(kept, spec, length, 0.0, label_dropout, own, task)
+            examples = Mixed(examples, again, preserve, make_seed(seed, "preserve"))
         validation = ValidationExamples(held_out, spec, VALIDATION_PATCHES, seed, task)
         return module, PatchData(examples, validation, batch, workers)
 
     if minutes is not None:
         steps = steps_for(minutes, *prepare(TIMED + 1), resolved, out / "steps.json")
     module, data = prepare(steps)
-    sheets = SampleSheet(out / "samples", partial(preview, rows=cases_of(patches, spec, seed), task=task))
+    rows = (cases_of(kept, spec, seed) if kept else {}) | cases_of(patches, spec, seed)
+    sheets = SampleSheet(out / "samples", partial(preview, rows=rows, task=task))
     fit(module, data, out, validate_every, resolved, [sheets, ExponentialAverage(ema_decay)])
     curve = read_curves(out / "curves.jsonl").get("val/loss", {})
     recipe = f"{steps} steps of {batch} patches, {resolved}, seed {seed}, from {init_from}, {type(task).__name__}"
+    if earlier:
+        recipe += f", {preserve:g} of the patches drawn by it to preserve {', '.join(earlier.spec.classes[1:])}"
     if drawn_share:
         recipe += f", {drawn_share:g} of the patches drawn"
     does = f"Paints a defect of a given class into a masked region of a {spec.size} px patch."
     card = model_card("Defect inpainter", does, spec, denoiser, recipe, curve)
-    print(f"  {steps} steps; look at {out}/samples")
+    print(f"  {steps} steps; look at {out}/samples" if curve else f"  {steps} steps; no held-out defect to show")
     return save_checkpoint(out / CHECKPOINT, denoiser, schedule, spec, resolved, card, task)

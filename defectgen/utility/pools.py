@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Self
 
-import cv2
 import numpy as np
 import pandas as pd
 from tqdm import tqdm
@@ -87,17 +86,9 @@ def copy_paste(materials: Materials) -> list[Picture]:
     for row in _each(materials.rows(), "copy and paste"):
         own = row.drop(["elastic", "drawn"], errors="ignore")  # the donor's shape, not one drawn anew
         shape = materials.source.planned_shape(own)
-        pasted = membrane(materials.clean(row), donated(materials.source, row), grow(shape, REACH * row["side"] / 64))
+        pasted = membrane(materials.clean(row), materials.source.donated(row), grow(shape, REACH * row["side"] / 64))
         pictures.append(materials.picture("copy_paste", row, pasted, (materials.spec.number(row["label"]), shape)))
     return pictures
-
-
-def donated(source: Source, row: pd.Series) -> Pixels:
-    """The donor's picture carried onto a plan row's clean one, mirrored at its borders, of the clean one's size."""
-    height, width = source.shape(row["clean_id"])
-    pixels = source.pixels(source.instances.loc[row["donor_id"], "image_id"])
-    affine = np.array(row["transform"], np.float64).reshape(2, 3)
-    return cv2.warpAffine(pixels, affine, (width, height), flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REFLECT_101)
 
 
 def perlin(materials: Materials) -> list[Picture]:

@@ -1,5 +1,6 @@
 """A likelihood that is trained: what it can tell, that its gradient leads there, and its folder."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -117,11 +118,24 @@ def test_the_folder_gives_the_same_likelihood_back(trained: LikelihoodModule, tm
     assert {path.name for path in tmp_path.iterdir()} == {"config.yaml", "weights.safetensors", "MODEL_CARD.md"}
     config = yaml.safe_load((tmp_path / "config.yaml").read_text())
     assert config["weights_sha256"] == digest and config["schedule"]["class_path"].endswith("Karras")
-    loaded = load_likelihood(tmp_path)
-    assert not loaded.training
+    loaded = load_likelihood(tmp_path, SPEC.classes)
     with torch.no_grad():
         for sigma in (0.1, 10.0):
             assert torch.equal(loaded(*noisy(sigma)), trained.likelihood(*noisy(sigma)))
+
+
+def test_an_inpainter_that_knows_more_classes_is_told_of_those_of_the_likelihood(
+    trained: LikelihoodModule, tmp_path: Path
+) -> None:
+    """And hears nothing of the others, so that a guide does not pull there."""
+    save_likelihood(tmp_path, trained.likelihood, SCHEDULE, SPEC, "")
+    good, defect = SPEC.classes
+    loaded, (x, sigma, cond) = load_likelihood(tmp_path, [good, "stain", defect]), noisy(1.0)
+    wider = replace(cond, label=torch.where(cond.label == 1, 2, 0), dropped=3)
+    with torch.no_grad():
+        assert torch.equal(loaded(x, sigma, wider), trained.likelihood(x, sigma, cond))
+        for unknown in (1, 3):  # stain, and not told
+            assert not loaded(x, sigma, replace(wider, label=torch.full_like(cond.label, unknown))).any()
 
 
 def test_a_folder_of_something_else_is_refused_in_one_line(trained: LikelihoodModule, tmp_path: Path) -> None:
@@ -131,7 +145,7 @@ def test_a_folder_of_something_else_is_refused_in_one_line(trained: LikelihoodMo
     (tmp_path / "config.yaml").write_text(yaml.safe_dump(config))
     for folder in (tmp_path, tmp_path / "nothing"):
         with pytest.raises(UserError, match="not a usable checkpoint") as raised:
-            load_likelihood(folder)
+            load_likelihood(folder, SPEC.classes)
         assert "\n" not in str(raised.value)
 
 

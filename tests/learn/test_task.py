@@ -15,6 +15,7 @@ from defectgen.diffusion.sample import KnownNoised
 from defectgen.diffusion.solve import DDPM
 from defectgen.errors import UserError
 from defectgen.imaging.files import Mask
+from defectgen.learn.asked import Asked
 from defectgen.learn.data import Patches, TrainingExamples, ValidationExamples
 from defectgen.learn.inpaint import Inpainter
 from defectgen.learn.task import (
@@ -197,7 +198,8 @@ def test_the_inpainter_shows_its_network_what_the_task_gives_and_draws_in_the_wa
     network.register_parameter("weight", torch.nn.Parameter(torch.zeros(1)))  # by which its device is told
     inpainter = Inpainter(Denoiser(network, X0(), 0.5), Karras().trajectory(4), 3, DDPM(), [], task=task)
     patches, regions = np.stack([picture(0), picture(1)]), np.stack([square(), square().T])
-    drawn = inpainter(patches, regions, [1, 2], [5, 6])
+    asked = [Asked.only(label, patch) for label, patch in zip((1, 2), patches, strict=True)]
+    drawn = inpainter(patches, regions, asked, [5, 6])
     outside = np.broadcast_to(~regions[:, None], patches.shape)
     assert np.array_equal(drawn[outside], patches[outside]) and (drawn[~outside] == 0).all()
     x, _, cond = network.asked

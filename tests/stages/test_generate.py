@@ -30,6 +30,7 @@ from defectgen.imaging.square import Square
 from defectgen.learn.checkpoint import CHECKPOINT, load_checkpoint, save_checkpoint
 from defectgen.learn.critic import save_critic
 from defectgen.learn.likelihood import save_likelihood
+from defectgen.learn.start import Donor, Noise
 from defectgen.learn.task import JPEGRestoration, Task, Whole
 from defectgen.manifest import Manifest, write_table
 from defectgen.nn.efficient import EfficientUNet
@@ -84,9 +85,10 @@ def folders(tmp_path_factory: pytest.TempPathFactory) -> Folders:
     return Folders(root / "ingest", root / "patch", root / "inpaint", root / "upsample", root / "critic", root / "plan")
 
 
-def draw_set(folders: Folders, out: Path, planned: Path | None = None, gates: tuple[Gate, ...] = (Coin(0.5),)) -> str:
+def draw_set(folders: Folders, out: Path, planned: Path | None = None, **settings: Any) -> str:
     inputs = (folders.ingest, folders.inpaint, folders.upsample, folders.critic, planned or folders.plan)
-    return generate(out, *inputs, 0, steps=2, upsampling_steps=2, guides=(Clip(),), gates=gates)
+    usual = {"steps": 2, "upsampling_steps": 2, "guides": (Clip(),), "gates": (Coin(0.5),)}
+    return generate(out, *inputs, 0, **usual | settings)
 
 
 @pytest.fixture(scope="module")
@@ -262,6 +264,19 @@ def test_a_network_that_restores_is_refused_in_one_line(folders: Folders, tmp_pa
     with pytest.raises(UserError, match=r"generate: .* trained for JPEGRestoration, which draws no defects") as error:
         draw_set(retold(folders, tmp_path / "restorer", JPEGRestoration()), tmp_path / "nothing")
     assert "\n" not in str(error.value) and not (tmp_path / "nothing").exists()
+
+
+def test_begun_at_the_donors_it_draws_other_pictures_and_always_the_same(folders: Folders, tmp_path: Path) -> None:
+    starts = {"donor": Donor(0.5), "again": Donor(0.5), "noise": Noise()}
+    digests = [draw_set(folders, tmp_path / name, start=start, steps=15) for name, start in starts.items()]
+    assert digests[0] == digests[1] != digests[2]
+    test_outside_the_regions_a_picture_is_bit_identical_to_its_clean_one(folders, Manifest.load(tmp_path / "donor"))
+
+
+def test_a_solver_that_cannot_begin_at_a_donor_is_refused_in_one_line(folders: Folders, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"generate.start: Donor cannot undo the steps of DPMSolver2M") as error:
+        draw_set(folders, tmp_path / "none", start=Donor(), solver=DPMSolver2M())
+    assert "\n" not in str(error.value) and not (tmp_path / "none").exists()
 
 
 def test_a_set_in_which_nothing_passes_is_refused(folders: Folders, tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """train.inpaint: what it starts from, and what its batches are made of."""
 
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,8 @@ import torch
 from defectgen import tracking
 from defectgen.diffusion.denoise import EDM, Denoiser
 from defectgen.diffusion.noise import Karras
-from defectgen.learn import preview
+from defectgen.errors import UserError
+from defectgen.learn import preserve, preview
 from defectgen.learn.checkpoint import CARD, CHECKPOINT, load_checkpoint, save_checkpoint
 from defectgen.learn.prior import first_weights, started
 from defectgen.learn.task import Inpainting, Whole
@@ -85,3 +87,40 @@ def test_unless_told_otherwise_it_starts_from_the_prior_that_comes_with_it(
     expected = first_weights(UNet(spec), EDM(), spec, "prior", "train.inpaint").state_dict()
     torch.testing.assert_close(load_checkpoint(tmp_path / CHECKPOINT).denoiser.state_dict(), expected)
     assert "from prior" in (tmp_path / CHECKPOINT / CARD).read_text()
+
+
+def test_a_new_class_is_learnt_beside_those_of_an_earlier_training(
+    patches: Path, spec: DataSpec, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(preserve, "STEPS", 1)
+    monkeypatch.setattr(preserve, "PER_CLASS", 2)
+    earlier = replace(spec, classes=["good", "dent", "scratch"])
+    torch.manual_seed(5)
+    denoiser = Denoiser(TINY["network"](earlier), EDM(), earlier.sigma_data)
+    save_checkpoint(tmp_path / "earlier", denoiser, Karras(), earlier, "32-true", "# Earlier")
+    train(tmp_path / "new", patches, 0, init_from=tmp_path / "earlier", preserve=0.5, **TINY, **UNMOVED)
+    trained = load_checkpoint(tmp_path / "new" / CHECKPOINT)
+    assert trained.spec.classes == ["good", "dent", "scratch", "pit"]
+    rows = [weights.network.told.table.weight for weights in (trained.denoiser, denoiser)]
+    torch.testing.assert_close(rows[0], rows[1][[0, 1, 2, 3, 3]])  # pit starts as "not told"
+    card = (tmp_path / "new" / CHECKPOINT / CARD).read_text()
+    assert "0.5 of the patches drawn by it to preserve dent, scratch" in card
+    assert "classes: good, dent, scratch, pit" in card
+
+
+def test_preserved_pictures_in_the_batches_teach_something_else_and_always_the_same(
+    patches: Path, prior: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(preserve, "STEPS", 1)
+    monkeypatch.setattr(preserve, "PER_CLASS", 2)
+
+    def digest(name: str, share: float) -> str:
+        return train(tmp_path / name, patches, 0, init_from=prior, preserve=share, **TINY)
+
+    assert digest("half", 0.5) == digest("again", 0.5) != digest("all", 1.0)
+
+
+def test_preserving_the_shipped_prior_is_refused_before_anything_is_written(patches: Path, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"train.inpaint.preserve: init_from: prior knows no classes of yours"):
+        train(tmp_path / "out", patches, 0, preserve=0.5, **TINY)
+    assert not (tmp_path / "out").exists()

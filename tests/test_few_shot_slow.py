@@ -1,0 +1,162 @@
+"""A new class from four pictures: does it appear, and are the old classes still what they were?
+
+An inpainter is trained on the other classes of PRODUCT; then NEW is taught to it from SHOTS pictures alone, once with
+`preserve` and once without. Run by hand where `patch` has finished for PRODUCT; 15 minutes of one core the first time,
+trainings that are there are kept. Prints a table and writes a sheet into data/few_shot:
+
+    .venv/bin/python -m pytest -m slow -s tests/test_few_shot_slow.py
+"""
+
+import shutil
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from numpy.typing import NDArray
+
+from defectgen import tracking
+from defectgen.diffusion.guide import ClassifierFree, Clip
+from defectgen.diffusion.solve import DDPM
+from defectgen.imaging.files import from_float, write_image
+from defectgen.imaging.region import REACH, grow
+from defectgen.imaging.sheet import Rgb, sheet, to_rgb
+from defectgen.learn.asked import Asked
+from defectgen.learn.checkpoint import CHECKPOINT, CONFIG, Checkpoint, load_checkpoint
+from defectgen.learn.data import Patches, any_of, spread
+from defectgen.learn.inpaint import Inpainter
+from defectgen.manifest import GOOD, Manifest, make_seed
+from defectgen.markdown import tabulated
+from defectgen.quality.fidelity import fidelity
+from defectgen.quality.texture import texture_features
+from defectgen.spec import DataSpec
+from defectgen.stages.train import train
+
+ROOT = Path(__file__).parents[1]
+PRODUCT, NEW, SHOTS = "magnetic_tile", "blowhole", 4
+PATCH, DATA = ROOT / "data/patch" / PRODUCT, ROOT / "data/few_shot"
+BASE_STEPS, STEPS, PRESERVE = 1200, 400, 0.5
+DRAWN, BATCH = 48, 16  # pictures of each class that are compared with the real ones, and in a network call
+SHOWN = 3  # of them on the sheet
+MOST = 1.10  # the old classes' distance after, over that before
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(not (PATCH / "spec.yaml").is_file(), reason=f"needs the finished stage patch of {PRODUCT}"),
+]
+Pictures = Mapping[str, NDArray[np.float32]]  # by class, (N, C, S, S) in [-1, 1]
+
+
+def test_preserved_classes_stay_as_they_were_while_a_new_one_appears(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tracking, "log_data_set", lambda *told: None)
+    spec, whole = DataSpec.load(PATCH), Manifest.load(PATCH)
+    old = [label for label in spec.classes if label != NEW]
+    united, begun = replace(spec, classes=[*old, NEW]), DATA / "base" / CHECKPOINT
+    few = few_of(whole)
+    networks = {
+        "before": trained("base", whole, without_new(whole), replace(spec, classes=old), steps=BASE_STEPS),
+        "preserved": trained(
+            "preserved", whole, few, replace(spec, classes=[GOOD, NEW]), init_from=begun, preserve=PRESERVE
+        ),
+        "not preserved": trained("not_preserved", whole, few, united, init_from=begun),
+    }
+    assert networks["preserved"].spec.classes == united.classes
+    patches = Patches(whole, united, "train")
+    real = {
+        label: np.stack([patches.pictures[n] for n in patches.masks if patches.labels[n] == number])
+        for number, label in enumerate(united.classes[1:], start=1)
+    }
+    drawn = {name: draw(network, patches, united) for name, network in networks.items()}
+    write_image(DATA / "sheet.png", shown(drawn, real))
+    distances = pd.DataFrame({name: distance(real, pictures, old[1:]) for name, pictures in drawn.items()})
+    distances["real halves"] = distance(real, drawn["before"], old[1:], "real_value")
+    text = told(distances)
+    (DATA / "few_shot.md").write_text(f"{text}\n")
+    print(f"\n{text}\n\n{DATA}/sheet.png")
+    old_classes, new_class = distances.loc["old classes together"], distances.loc[NEW]
+    assert old_classes["preserved"] <= MOST * old_classes["before"], text
+    assert new_class["preserved"] < new_class["before"], text
+
+
+def without_new(whole: Manifest) -> list[str]:
+    """The patches that show anything but NEW."""
+    shows = whole.instances.set_index("image_id")["label"].reindex(whole.images["image_id"])
+    return whole.images["image_id"][(shows != NEW).to_numpy()].tolist()
+
+
+def few_of(whole: Manifest) -> list[str]:
+    """The clean patches, and those that were cut from SHOTS training pictures of NEW, each of another tile."""
+    patches = whole.images.merge(whole.instances[["image_id", "label"]], how="left")
+    pictures = patches[(patches["label"] == NEW) & (patches["split"] == "train")].drop_duplicates("group")["source_id"]
+    chosen = spread(sorted(pictures), SHOTS)
+    taken = patches["label"].isna() | ((patches["label"] == NEW) & patches["source_id"].isin(chosen))
+    return patches["image_id"][taken].tolist()
+
+
+def trained(name: str, whole: Manifest, taken: Sequence[str], spec: DataSpec, **settings: Any) -> Checkpoint:
+    """The inpainter of these patches; trained where it is not there yet."""
+    folder = DATA / name
+    if not (folder / CHECKPOINT / CONFIG).is_file():
+        patches = DATA / f"patch_{name}"
+        shutil.copytree(whole.folder, patches, dirs_exist_ok=True)
+        images, instances = (table[table["image_id"].isin(taken)] for table in (whole.images, whole.instances))
+        Manifest(patches, images, instances).save()
+        spec.save(patches)
+        train(folder, patches, 0, **{"steps": STEPS, "batch": BATCH} | settings)
+    return load_checkpoint(folder / CHECKPOINT)
+
+
+def draw(network: Checkpoint, patches: Patches, united: DataSpec) -> Pictures:
+    """DRAWN pictures of each class in its own real shapes on clean patches, as `generate` draws them by default.
+
+    Always the same cases. To the network that does not know NEW its number means "not told".
+    """
+    levels, classes = network.schedule.trajectory(20), len(network.spec.classes)
+    guides = [ClassifierFree(3.0), Clip()]
+    inpainter = Inpainter(network.denoiser, levels, classes, DDPM(), guides, network.precision)
+    drawn = {}
+    for number, label in enumerate(united.classes[1:], start=1):
+        rng = np.random.default_rng(make_seed("few shot", label))
+        shapes = [patches.masks[n] for n in patches.masks if patches.labels[n] == number]
+        grounds = np.stack([patches.pictures[any_of(rng, patches.good)] for _ in range(DRAWN)])
+        regions = np.stack([grow(any_of(rng, shapes), REACH) for _ in range(DRAWN)])
+        seeds = [make_seed(label, case) for case in range(DRAWN)]
+        drawn[label] = inpainter.padded(grounds, regions, [Asked.only(number, one) for one in grounds], seeds, BATCH)
+    return drawn
+
+
+def distance(real: Pictures, drawn: Pictures, old: Sequence[str], column: str = "value") -> pd.Series:
+    """Texture distance from the real patches, of each class and of the old ones together."""
+    rows = []
+    for labels in (old, [NEW]):
+        pair = ({label: side[label] for label in labels} for side in (real, drawn))
+        rows.append(fidelity(*pair, {"texture": texture_features}, seed=0))
+    found = pd.concat(rows).query("figure == 'frechet_distance'").drop_duplicates("label").set_index("label")[column]
+    return found.rename({"": "old classes together"})
+
+
+def told(distances: pd.DataFrame) -> str:
+    """The table, in Markdown: distances, and what they are of those before."""
+    after = ["preserved", "not preserved"]
+    rows = []
+    for label, row in distances.iterrows():
+        ratios = [f"{row[name]:.2f} ({row[name] / row['before']:.2f} x)" for name in after]
+        rows.append([str(label), f"{row['before']:.2f}", *ratios, f"{row['real halves']:.2f}"])
+    return tabulated(["texture distance from real", "before", *after, "of real halves"], rows)
+
+
+def shown(drawn: Mapping[str, Pictures], real: Pictures) -> Rgb:
+    """A row for each class: the same cases drawn by each network, and real ones."""
+    columns: dict[str, Pictures] = {**drawn, "real": real}
+    rows = [
+        [
+            to_rgb(from_float(each, np.dtype(np.uint8)))
+            for side in columns.values()
+            for each in spread(side[label], SHOWN)
+        ]
+        for label in real
+    ]
+    return sheet(rows, list(real), [name if not n else "" for name in columns for n in range(SHOWN)], cell=128)
