@@ -46,6 +46,7 @@ class Patches:
     def __init__(self, manifest: Manifest, spec: DataSpec, split: str) -> None:
         images = manifest.images[manifest.images["split"] == split].sort_values("image_id")
         defects = manifest.instances.set_index("image_id")
+        self.names: list[str] = list(images["image_id"])
         self.pictures: list[NDArray[np.float32]] = []
         self.masks: dict[int, Mask] = {}
         self.labels: list[int] = []

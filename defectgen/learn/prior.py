@@ -5,12 +5,16 @@ from pathlib import Path
 import defectgen
 from defectgen.diffusion.denoise import Backbone, Denoiser, Parametrization
 from defectgen.errors import UserError
-from defectgen.learn.checkpoint import CONFIG, describe, load_checkpoint
+from defectgen.learn.checkpoint import CONFIG, describe, load_checkpoint, named
 from defectgen.nn.inherit import Inheriting
 from defectgen.spec import DataSpec
 
 _FOLDER = Path(defectgen.__file__).parent / "prior"
-SHIPPED = {"train.inpaint": _FOLDER / "inpaint64", "train.upsample": _FOLDER / "upsample256"}  # by block
+SHIPPED = {  # by block
+    "train.inpaint": _FOLDER / "inpaint64",
+    "train.upsample": _FOLDER / "upsample256",
+    "train.restore": _FOLDER / "inpaint64",
+}
 
 
 def first_weights(
@@ -50,23 +54,17 @@ def started(network: Backbone, parametrization: Parametrization, spec: DataSpec,
     for part, taught in ((network, theirs), (parametrization, prior.denoiser.parametrization)):
         if describe(part) != describe(taught):
             raise UserError(
-                f"{block}.init_from: {folder} is a prior of {_named(taught)}, not {_named(part)}; use the same, "
+                f"{block}.init_from: {folder} is a prior of {named(taught)}, not {named(part)}; use the same, "
                 "or start with init_from: none"
             )
     if prior.spec.channels < spec.channels:
         raise UserError(f"{block}.init_from: {folder} is a prior for grey pictures; start with init_from: none")
     assert isinstance(network, Inheriting) and isinstance(theirs, Inheriting)
-    named = {name: number for number, name in enumerate(prior.spec.classes)}
-    other = named.get("defect", len(named))
-    network.inherit(theirs, [named.get(name, other) for name in spec.classes])
+    known = {name: number for number, name in enumerate(prior.spec.classes)}
+    other = known.get("defect", len(known))
+    network.inherit(theirs, [known.get(name, other) for name in spec.classes])
     return Denoiser(network, parametrization, prior.denoiser.sigma_data)
 
 
 def _task(spec: DataSpec) -> str:
     return "an upsampler" if spec.upsampled else "an inpainter"
-
-
-def _named(part: object) -> str:
-    arguments = describe(part)["init_args"]
-    told = ", ".join(f"{name}={value}" for name, value in arguments.items())
-    return f"{type(part).__name__}({told})"
