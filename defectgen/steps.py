@@ -101,6 +101,13 @@ STEPS = (
         choices=_MATHEMATICS,
     ),
     Step(
+        "train.restore",
+        "defectgen.stages.restore:train_restorer",
+        "where the YAML has its block, train a network that restores pictures, and measure it",
+        optional=True,
+        choices=_MATHEMATICS,
+    ),
+    Step(
         "plan",
         "defectgen.stages.plan:plan",
         "decide every defect to draw: picture, place, shape, class, seed",

@@ -18,7 +18,7 @@ from defectgen.diffusion.likelihood import Likelihood
 from defectgen.diffusion.noise import Schedule
 from defectgen.diffusion.solve import Churn, Solver
 from defectgen.learn.checkpoint import build, describe
-from defectgen.learn.task import Filling
+from defectgen.learn.task import Filling, Restoration
 from defectgen.steps import STEPS
 
 # Where each family is chosen: the step and its key.
@@ -28,6 +28,7 @@ AXES: list[tuple[str, str, type]] = [
     ("train.inpaint", "parametrization", Parametrization),
     ("train.inpaint", "weighting", Weighting),
     ("train.likelihood", "schedule", Schedule),
+    ("train.restore", "task", Restoration),
     ("generate", "solver", Solver),
     ("generate", "schedule", Schedule),
 ]
@@ -53,7 +54,7 @@ def made(folder: Path, train: dict[str, Any], generate: dict[str, Any]) -> dict[
 def test_every_member_of_a_family_is_one_word_of_yaml(tmp_path: Path, number: int) -> None:
     """Each round takes the next member of every family, so that after the last all have been asked for."""
     asked = {(step, key): members(family)[number % len(members(family))] for step, key, family in AXES}
-    blocks: dict[str, dict[str, Any]] = {"train.inpaint": {}, "train.likelihood": {}, "generate": {}}
+    blocks: dict[str, dict[str, Any]] = {step: {} for step, *_ in AXES}
     for (step, key), member in asked.items():
         blocks[step][key] = member.__name__
     train = {name.removeprefix("train."): block for name, block in blocks.items() if name != "generate"}

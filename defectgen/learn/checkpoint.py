@@ -134,6 +134,12 @@ def describe(part: object) -> dict[str, Any]:
     return {"class_path": f"{type(part).__module__}.{type(part).__qualname__}", "init_args": arguments}
 
 
+def named(part: object) -> str:
+    """The same for people: `Karras(lowest=0.002, highest=80.0)`."""
+    told = ", ".join(f"{name}={value}" for name, value in describe(part)["init_args"].items())
+    return f"{type(part).__name__}({told})"
+
+
 def build(description: dict[str, Any], kind: type[Part], *first: object) -> Part:
     """The object a description names; `first` are arguments that are no settings (a network's DataSpec)."""
     module, _, name = description["class_path"].rpartition(".")

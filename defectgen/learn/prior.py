@@ -1,19 +1,24 @@
 """The priors: networks taught by drawings, from which a product's own start instead of from noise."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import defectgen
 from defectgen.diffusion.denoise import Backbone, Denoiser, Parametrization
 from defectgen.errors import UserError
-from defectgen.learn.checkpoint import CONFIG, describe, load_checkpoint
+from defectgen.learn.checkpoint import CONFIG, describe, load_checkpoint, named
 from defectgen.nn.inherit import Inheriting
 from defectgen.nn.term import Label
 from defectgen.spec import DataSpec
 
 Description = dict[str, Any]  # as `describe` gives it
 _FOLDER = Path(defectgen.__file__).parent / "prior"
-SHIPPED = {"train.inpaint": _FOLDER / "inpaint64", "train.upsample": _FOLDER / "upsample256"}  # by block
+SHIPPED = {  # by block
+    "train.inpaint": _FOLDER / "inpaint64",
+    "train.upsample": _FOLDER / "upsample256",
+    "train.restore": _FOLDER / "inpaint64",
+}
 
 
 def first_weights(
@@ -52,23 +57,23 @@ def started(network: Backbone, parametrization: Parametrization, spec: DataSpec,
             f"{block}.init_from: {folder} is of {_task(prior.spec)}, not of {_task(spec)}; start with init_from: none"
         )
     assert isinstance(network, Inheriting) and isinstance(theirs, Inheriting)
-    alike = [
-        (_without_term(network), _without_term(theirs)),
-        (describe(parametrization), describe(prior.denoiser.parametrization)),
+    alike: list[tuple[object, object, Callable[[Any], Description]]] = [
+        (network, theirs, _without_term),
+        (parametrization, prior.denoiser.parametrization, describe),
     ]
     if not isinstance(theirs.term, Label):
-        alike.append((describe(network.term), describe(theirs.term)))
-    for asked, taught in alike:
-        if asked != taught:
+        alike.append((network.term, theirs.term, describe))
+    for asked, taught, described in alike:
+        if described(asked) != described(taught):
             raise UserError(
-                f"{block}.init_from: {folder} is a prior of {_named(taught)}, not {_named(asked)}; use the same, "
+                f"{block}.init_from: {folder} is a prior of {named(taught)}, not {named(asked)}; use the same, "
                 "or start with init_from: none"
             )
     if prior.spec.channels < spec.channels:
         raise UserError(f"{block}.init_from: {folder} is a prior for grey pictures; start with init_from: none")
-    named = {name: number for number, name in enumerate(prior.spec.classes)}
-    other = named.get("defect", len(named))
-    network.inherit(theirs, [named.get(name, other) for name in spec.classes])
+    known = {name: number for number, name in enumerate(prior.spec.classes)}
+    other = known.get("defect", len(known))
+    network.inherit(theirs, [known.get(name, other) for name in spec.classes])
     return Denoiser(network, parametrization, prior.denoiser.sigma_data)
 
 
@@ -81,8 +86,3 @@ def _without_term(network: Backbone) -> Description:
     description = describe(network)
     arguments = {name: value for name, value in description["init_args"].items() if name != "term"}
     return description | {"init_args": arguments}
-
-
-def _named(description: Description) -> str:
-    told = ", ".join(f"{name}={value}" for name, value in description["init_args"].items())
-    return f"{description['class_path'].rpartition('.')[2]}({told})"

@@ -5,15 +5,14 @@ from pathlib import Path
 import torch
 from jsonargparse.typing import PositiveFloat, PositiveInt
 
-from defectgen import tracking
 from defectgen.diffusion.likelihood import LearnedLikelihood
 from defectgen.diffusion.noise import Karras, Schedule
+from defectgen.learn.begin import opened
 from defectgen.learn.callbacks import ExponentialAverage, read_curves
 from defectgen.learn.checkpoint import CHECKPOINT
 from defectgen.learn.data import PatchData, Patches, TrainingExamples, ValidationExamples
 from defectgen.learn.fit import fit
 from defectgen.learn.likelihood import LikelihoodModule, save_likelihood
-from defectgen.manifest import Manifest
 from defectgen.nn.noisy import NoisyClassifier
 from defectgen.spec import DataSpec
 
@@ -43,9 +42,7 @@ def train_likelihood(
         batch: patches in a step.
         learning_rate: the highest, after warm-up.
     """
-    spec, manifest = DataSpec.load(patch), Manifest.load(patch)
-    counts = manifest.instances["label"].value_counts().to_dict()
-    tracking.log_data_set(patch.name, patch, manifest.digest(), "train", counts)
+    spec, manifest = opened(patch)
     torch.manual_seed(seed % 2**63)
     likelihood = LearnedLikelihood(NoisyClassifier(spec), spec.sigma_data)
     likelihood.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's stubs lack it

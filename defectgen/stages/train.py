@@ -1,17 +1,15 @@
 """train: the 64 px inpainter, from patches to a checkpoint folder."""
 
 from collections.abc import Callable
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Literal
 
-import torch
 from jsonargparse.typing import ClosedUnitInterval, NonNegativeInt, PositiveFloat, PositiveInt
 
-from defectgen import tracking
 from defectgen.diffusion.denoise import EDM, Backbone, EDMWeighting, Parametrization, Weighting
 from defectgen.diffusion.noise import Karras, Schedule
+from defectgen.learn.begin import begun, opened
 from defectgen.learn.callbacks import ExponentialAverage, SampleSheet, read_curves
 from defectgen.learn.card import model_card
 from defectgen.learn.checkpoint import CHECKPOINT, save_checkpoint
@@ -22,9 +20,8 @@ from defectgen.learn.module import DiffusionModule
 from defectgen.learn.precision import Precision, fastest_precision
 from defectgen.learn.preserve import earlier_inpainter, preserved, united
 from defectgen.learn.preview import cases_of, preview
-from defectgen.learn.prior import first_weights
 from defectgen.learn.task import Filling, Inpainting
-from defectgen.manifest import Manifest, make_seed
+from defectgen.manifest import make_seed
 from defectgen.nn.unet import UNet
 from defectgen.spec import DataSpec
 
@@ -84,17 +81,12 @@ def train(
         workers: processes that prepare examples; 0 is right on a CPU.
         precision: arithmetic of the network; auto takes the faster on this machine.
     """
-    spec, manifest = DataSpec.load(patch), Manifest.load(patch)
-    counts = manifest.instances["label"].value_counts().to_dict()
-    tracking.log_data_set(patch.name, patch, manifest.digest(), "train", counts)
+    spec, manifest = opened(patch)
     resolved: Precision = fastest_precision() if precision == "auto" else precision
     earlier = earlier_inpainter(init_from, "train.inpaint") if preserve else None
     if earlier:
         spec = united(earlier.spec, spec)
-    torch.manual_seed(seed % 2**63)
-    denoiser = first_weights(network(spec), parametrization, spec, init_from, "train.inpaint")
-    spec = replace(spec, sigma_data=denoiser.sigma_data)
-    denoiser.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's stubs lack it
+    denoiser, spec = begun(network, parametrization, spec, init_from, "train.inpaint", seed)
     patches, held_out = Patches(manifest, spec, "train"), Patches(manifest, spec, "val")
     kept = preserved(out / "preserved", denoiser, earlier, patches, spec, resolved, seed) if earlier else None
 

@@ -6,11 +6,11 @@ from functools import partial
 from pathlib import Path
 from typing import Literal
 
-import torch
 from jsonargparse.typing import ClosedUnitInterval, NonNegativeInt, PositiveFloat, PositiveInt
 
 from defectgen.diffusion.denoise import EDM, Backbone, EDMWeighting, Parametrization, Weighting
 from defectgen.diffusion.noise import Karras, Schedule
+from defectgen.learn.begin import begun
 from defectgen.learn.callbacks import ExponentialAverage, SampleSheet, read_curves
 from defectgen.learn.card import model_card
 from defectgen.learn.checkpoint import CHECKPOINT, save_checkpoint
@@ -22,7 +22,6 @@ from defectgen.learn.large import NATIVE, DrawnPatches, LargePatches
 from defectgen.learn.module import DiffusionModule
 from defectgen.learn.precision import Precision, fastest_precision
 from defectgen.learn.preview import enlargements
-from defectgen.learn.prior import first_weights
 from defectgen.learn.upsample import DOES
 from defectgen.manifest import Manifest, make_seed
 from defectgen.nn.efficient import EfficientUNet
@@ -94,10 +93,7 @@ def train_upsampler(
     own = examples(patches, flips=spec.flips, seed=seed)
     drawn = examples(DrawnPatches(spec, CROP, len(spec.classes), seed), flips=[], seed=make_seed(seed, "drawn"))
     spec = replace(spec, sigma_data=own.deviation(MEASURED))
-    torch.manual_seed(seed % 2**63)
-    denoiser = first_weights(network(spec), parametrization, spec, init_from, "train.upsample")
-    spec = replace(spec, sigma_data=denoiser.sigma_data)
-    denoiser.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's stubs lack it
+    denoiser, spec = begun(network, parametrization, spec, init_from, "train.upsample", seed)
     module = DiffusionModule(
         denoiser,
         schedule,

@@ -1,0 +1,44 @@
+"""How every training begins: with the folder of patches and with a denoiser's first weights."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import torch
+
+from defectgen import tracking
+from defectgen.diffusion.denoise import Backbone, Denoiser, Parametrization
+from defectgen.learn.prior import first_weights
+from defectgen.manifest import Manifest
+from defectgen.spec import DataSpec
+
+
+def opened(patch: Path) -> tuple[DataSpec, Manifest]:
+    """The patches in a folder, recorded as what the run trains on.
+
+    Raises:
+        UserError: they cannot be read.
+    """
+    spec, manifest = DataSpec.load(patch), Manifest.load(patch)
+    counts = manifest.instances["label"].value_counts().to_dict()
+    tracking.log_data_set(patch.name, patch, manifest.digest(), "train", counts)
+    return spec, manifest
+
+
+def begun(
+    network: Callable[[DataSpec], Backbone],
+    parametrization: Parametrization,
+    spec: DataSpec,
+    init_from: str | Path,
+    block: str,
+    seed: int,
+) -> tuple[Denoiser, DataSpec]:
+    """A denoiser laid out for speed, and the spec with the sigma_data that it goes by.
+
+    Raises:
+        UserError: as `first_weights`.
+    """
+    torch.manual_seed(seed % 2**63)
+    denoiser = first_weights(network(spec), parametrization, spec, init_from, block)
+    denoiser.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's stubs lack it
+    return denoiser, replace(spec, sigma_data=denoiser.sigma_data)

@@ -1,0 +1,111 @@
+"""train.restore: a network that restores patches of the product, and how near to the truth it brings held-out ones."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Literal
+
+from jsonargparse.typing import PositiveFloat, PositiveInt
+
+from defectgen import tracking
+from defectgen.diffusion.denoise import EDM, Backbone, EDMWeighting, Parametrization, Weighting
+from defectgen.diffusion.guide import Clip
+from defectgen.diffusion.noise import Karras, Schedule
+from defectgen.diffusion.solve import DDPM
+from defectgen.imaging.files import write_image
+from defectgen.learn.begin import begun, opened
+from defectgen.learn.callbacks import ExponentialAverage, read_curves
+from defectgen.learn.card import model_card
+from defectgen.learn.checkpoint import CHECKPOINT, named, save_checkpoint
+from defectgen.learn.data import PatchData, Patches, TrainingExamples, ValidationExamples
+from defectgen.learn.fit import fit
+from defectgen.learn.inpaint import Inpainter
+from defectgen.learn.module import DiffusionModule
+from defectgen.learn.precision import fastest_precision
+from defectgen.learn.restore import Lost, figures, lost_of, restoration_sheet, restored, untold
+from defectgen.learn.task import JPEGRestoration, Restoration
+from defectgen.manifest import write_table
+from defectgen.nn.unet import UNet
+from defectgen.spec import DataSpec
+
+HELD_OUT = 128  # patches that are restored in the end
+VALIDATION_PATCHES = 12  # per class
+VALIDATIONS = 8  # the weights of the best of them are kept
+WARMUP = 100  # steps in which the learning rate rises
+GOOD_SHARE = 0.5  # of clean patches
+
+
+def train_restorer(
+    out: Path,
+    patch: Path,
+    seed: int,
+    *,
+    task: Restoration = JPEGRestoration(),  # noqa: B008 - stateless
+    network: Callable[[DataSpec], Backbone] = UNet,
+    schedule: Schedule = Karras(),  # noqa: B008 - stateless
+    parametrization: Parametrization = EDM(),  # noqa: B008 - stateless
+    weighting: Weighting = EDMWeighting(),  # noqa: B008 - stateless
+    init_from: Literal["prior", "none"] | Path = "prior",
+    steps: PositiveInt = 1500,
+    batch: PositiveInt = 16,
+    learning_rate: PositiveFloat = 4e-4,
+    sampling_steps: PositiveInt = 20,
+) -> str:
+    """Train a network for one restoration and restore held-out patches; a killed training goes on.
+
+    Args:
+        out: folder of the checkpoint, the curves, restored.parquet and restored.png.
+        patch: folder of the training patches.
+        seed: of the first weights, of every training example and of what is lost of the held-out patches.
+        task: what is lost of a patch and is to be drawn again.
+        network: the network, made for the data's DataSpec.
+        schedule: noise levels of training and sampling.
+        parametrization: what the network predicts.
+        weighting: weight of the error at each noise level.
+        init_from: first weights: the prior that comes with defectgen, none at all, or the folder of a checkpoint.
+        steps: optimiser steps.
+        batch: patches in a step.
+        learning_rate: the highest, after warm-up.
+        sampling_steps: noise levels walked to restore a held-out patch.
+    """
+    spec, manifest = opened(patch)
+    patches, held_out = Patches(manifest, spec, "train"), Patches(manifest, spec, "val")
+    lost = lost_of(held_out, task, HELD_OUT, seed)
+    precision = fastest_precision()
+    denoiser, spec = begun(network, parametrization, spec, init_from, "train.restore", seed)
+    module = DiffusionModule(
+        denoiser,
+        schedule,
+        weighting,
+        classes=len(spec.classes),
+        learning_rate=learning_rate,
+        warmup=WARMUP,
+        steps=steps,
+        told=untold,
+    )
+    examples = TrainingExamples(patches, spec, steps * batch, GOOD_SHARE, 0.0, seed, task)
+    data = PatchData(examples, ValidationExamples(held_out, spec, VALIDATION_PATCHES, seed, task), batch)
+    fit(module, data, out, max(1, steps // VALIDATIONS), precision, [ExponentialAverage()])
+    curve = read_curves(out / "curves.jsonl").get("val/loss", {})
+    recipe = f"{steps} steps of {batch} patches, {precision}, seed {seed}, from {init_from}"
+    card = model_card("Restorer", f"Restores {spec.size} px patches: {named(task)}.", spec, denoiser, recipe, curve)
+    digest = save_checkpoint(out / CHECKPOINT, denoiser, schedule, spec, precision, card, task)
+    levels = schedule.trajectory(sampling_steps)
+    restorer = Inpainter(denoiser.eval(), levels, len(spec.classes), DDPM(), [Clip()], precision, task)
+    _show(out, restorer, task, lost)
+    return digest
+
+
+def _show(out: Path, restorer: Inpainter, task: Restoration, lost: list[Lost]) -> None:
+    """Restore the held-out patches; write the figures and the sheet and say how it went."""
+    if not lost:
+        print("  no held-out patch to restore")
+        return
+    drawn = restored(restorer, lost)
+    table = figures(lost, drawn, task)
+    write_table(out / "restored.parquet", table)
+    write_image(out / "restored.png", restoration_sheet(lost, drawn, task))
+    tracking.log_picture(out / "restored.png", "restored")
+    ours, trivial = (float(table[column].mean()) for column in ("psnr", "psnr_trivial"))
+    tracking.log_metrics({"restored/psnr": ours, "restored/psnr_trivial": trivial})
+    print(f"  restored {ours:.1f} dB, {task.baseline} {trivial:.1f} dB on {len(lost)} held-out patches")
+    print(f"  look at {out}/restored.png")

@@ -1,0 +1,82 @@
+"""Restoring: what is lost of held-out patches, the noise they are restored from, and how nearness is measured."""
+
+import numpy as np
+import pytest
+import torch
+from oracles import Scripted
+
+from defectgen.condition import Condition
+from defectgen.diffusion.denoise import X0, Denoiser
+from defectgen.diffusion.noise import Karras
+from defectgen.diffusion.solve import DDPM
+from defectgen.learn import restore
+from defectgen.learn.data import Patches
+from defectgen.learn.inpaint import Inpainter
+from defectgen.learn.restore import Lost, figures, lost_of, psnr, restoration_sheet, restored, untold
+from defectgen.learn.task import JPEGRestoration, Restoration, Uncropping
+from defectgen.manifest import Manifest
+from defectgen.spec import DataSpec
+
+
+@pytest.fixture(scope="module")
+def held_out(manifest: Manifest, spec: DataSpec) -> Patches:
+    return Patches(manifest, spec, "val")
+
+
+class Clairvoyant(Scripted):
+    """Answers what the pictures truly are."""
+
+    def __init__(self, lost: list[Lost]) -> None:
+        super().__init__(torch.from_numpy(np.stack([one.picture for one in lost])))
+        self.weight = torch.nn.Parameter(torch.zeros(1))
+        self.labels: list[int] = []
+
+    def forward(self, x: torch.Tensor, level: torch.Tensor, cond: Condition) -> torch.Tensor:
+        self.labels.extend(cond.label.tolist())
+        return super().forward(x, level, cond)
+
+
+def test_psnr_is_that_of_the_region_with_a_data_range_of_two() -> None:
+    truth, region = np.zeros((3, 8, 8), np.float32), np.zeros((8, 8), bool)
+    region[:4] = True
+    picture = truth.copy()
+    picture[:, :4] = 0.2
+    assert psnr(picture, truth, region) == pytest.approx(20, abs=1e-4)
+    picture[:, 4:] = 1
+    assert psnr(picture, truth, region) == pytest.approx(20, abs=1e-4)
+    assert psnr(truth, truth, region) == pytest.approx(106, abs=0.1), "a number also where nothing is wrong"
+
+
+@pytest.mark.parametrize("task", [JPEGRestoration(), Uncropping()], ids=lambda task: type(task).__name__)
+def test_what_is_lost_of_held_out_patches_is_always_the_same(held_out: Patches, task: Restoration) -> None:
+    first, again = lost_of(held_out, task, 4, 3), lost_of(held_out, task, 4, 3)
+    assert len(first) == 4 and [one.name for one in first] == [one.name for one in again]
+    assert len({one.seed for one in first}) == 4
+    for one, other in zip(first, again, strict=True):
+        assert np.array_equal(one.given.context, other.given.context) and one.seed == other.seed
+        picture = held_out.pictures[held_out.ids.index(one.name)]
+        assert np.array_equal(one.picture, picture) and not np.array_equal(one.given.context, picture)
+    assert len(lost_of(held_out, task, 1000, 3)) == len(held_out.pictures)
+
+
+def test_a_network_that_knows_the_truth_restores_it_untold_of_any_class(
+    held_out: Patches, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(restore, "BATCH", 3)
+    task = Uncropping()
+    lost = lost_of(held_out, task, 3, 0)
+    network = Clairvoyant(lost)
+    restorer = Inpainter(Denoiser(network, X0(), 0.3), Karras().trajectory(3), 3, DDPM(), [], task=task)
+    drawn = restored(restorer, lost)
+    table = figures(lost, drawn, task)
+    assert list(table["image_id"]) == [one.name for one in lost]
+    assert (table["psnr"] > 100).all() and (table["psnr_trivial"] < 60).all()
+    assert set(network.labels) == {3}, "the number that stands for not told"
+    assert restoration_sheet(lost, drawn, task).shape[2] == 3
+
+
+def test_in_training_no_class_is_told_either(manifest: Manifest, spec: DataSpec) -> None:
+    label, zeros = torch.tensor([0, 1, 2]), torch.zeros(3, 1, 8, 8)
+    cond = untold({"x0": zeros, "context": zeros + 0.5, "region": zeros + 1, "label": label,
+                   "noise": zeros, "uniform": torch.zeros(3)}, 3)  # fmt: skip
+    assert cond.label.tolist() == [3, 3, 3] and (cond.context == 0.5).all() and cond.region.all()
