@@ -44,7 +44,7 @@ def page(sweep: Sweep) -> str:
     head = (
         f"# The design, cell by cell: {plain(sweep.product)}\n\n`{sweep.command}`: {len(sweep.cells)} cells, each "
         f"draws the same {sweep.planned} planned defects at 64 px by {seeds} sampling seeds, all held against the same "
-        "bar, which is the default cell's."
+        f"bar, which is the default cell's. That one is {_told(sweep.cells[0].axes)}."
     )
     told = "\n".join(f"- {figure}: {sentence}" for figure, sentence in MEANINGS.items())
     sections = [
