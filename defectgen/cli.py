@@ -48,6 +48,7 @@ commands without a product:
 
 options of every command with one:
   --config FILE       the product's YAML, one block per stage
+  --with FILE         a YAML laid over it, e.g. configs/design/heun.yaml
   --block.key VALUE   override one key of the YAML, e.g. --train.inpaint.steps 100
   --print_config      print all settings with their defaults as YAML, and stop
   --help              after a command: the keys of its block
@@ -108,7 +109,7 @@ def _main(words: Sequence[str], steps: Sequence[Step]) -> int:
         return 0
     if options.config is None:
         raise UserError(f"which product? defectgen {command} --config configs/<product>.yaml")
-    settings = read_settings(options.config, command, overrides, steps)
+    settings = read_settings(options.config, command, overrides, steps, options.overlay)
     if options.print_config:
         print(settings.text(), end="")
         return 0
@@ -151,6 +152,7 @@ def _options(words: Sequence[str]) -> tuple[argparse.Namespace, list[str]]:
     parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False, exit_on_error=False)
     parser.add_argument("-h", "--help", action="store_true")
     parser.add_argument("--config", type=Path)
+    parser.add_argument("--with", type=Path, dest="overlay")
     parser.add_argument("--print_config", action="store_true")
     try:
         return parser.parse_known_args(words)

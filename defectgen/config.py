@@ -5,18 +5,18 @@ import json
 import re
 import shlex
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import yaml
-from jsonargparse import ArgumentError, ArgumentParser, Namespace, get_loader
+from jsonargparse import ArgumentError, ArgumentParser, Namespace
 from jsonargparse.typing import NonNegativeInt
 
 from defectgen.errors import UserError
 from defectgen.explain import explain
 from defectgen.steps import Step
-from defectgen.suggest import hint
+from defectgen.yaml_file import overlaid, read_overlay, read_yaml
 
 _PLAIN = (str, int, float, bool, bytes, Path, type(None), type)
 
@@ -26,6 +26,7 @@ class Settings:
     """Everything the user decided, with nothing left to look up."""
 
     path: Path  # the YAML file
+    overlay: Path | None  # the YAML file laid over it
     command: str  # the command line, as typed
     product: str
     seed: int
@@ -34,6 +35,7 @@ class Settings:
     resolved: dict[str, Any]  # the whole configuration as plain builtins
     sources: dict[str, list[Path]]  # step name -> the user's own files and folders named in its block
     arguments: dict[str, dict[str, Any]]  # step name -> keyword arguments, objects made
+    elsewhere: Mapping[str, Path] = field(default_factory=dict)  # step name -> its folder, where not the usual one
 
     def block(self, step: Step) -> dict[str, Any]:
         """The step's resolved block as plain builtins."""
@@ -44,39 +46,45 @@ class Settings:
 
     def folder(self, step: Step) -> Path:
         """Where the step writes."""
-        return step.folder(self.data, self.product)
+        return self.elsewhere.get(step.name) or step.folder(self.data, self.product)
 
     def text(self) -> str:
         """The resolved configuration as YAML that can be fed back in."""
         return yaml.safe_dump(self.resolved, sort_keys=False)
 
 
-def read_settings(path: Path, command: str, overrides: Sequence[str], steps: Sequence[Step]) -> Settings:
-    """Read the YAML, apply the overrides of the command line and make the objects named in it.
+def read_settings(
+    path: Path, command: str, overrides: Sequence[str], steps: Sequence[Step], overlay: Path | None = None
+) -> Settings:
+    """Read the YAML, lay another one over it, apply the overrides of the command line and make the objects named.
 
     Raises:
-        UserError: missing or malformed file, unknown key or class, wrong value.
+        UserError: missing or malformed file, unknown key or class, wrong value; of an overlay it names both files.
     """
-    raw = read_yaml(path)
+    raw, files, source = read_yaml(path), ["--config", str(path)], str(path)
+    if overlay is not None:
+        raw, source = overlaid(raw, read_overlay(overlay)), f"{overlay} over {path}"
+        files += ["--with", str(overlay)]
     overridden = (word[2:].partition("=")[0] for word in overrides if word.startswith("--"))
     asked = [f"{key}." for key in (command, *_keys(raw), *overridden)]
     active = tuple(step for step in steps if not step.optional or any(key.startswith(f"{step.name}.") for key in asked))
     parser = build_parser(active)
     known = {step.name: None for step in steps} | _types(parser)
-    raw = _without_empty_blocks(raw, {name.rpartition(".")[0] for name in known} | {s.name for s in steps}, path)
-    config = _parse(parser, raw, overrides, known, path)
+    raw = _without_empty_blocks(raw, {name.rpartition(".")[0] for name in known} | {s.name for s in steps}, source)
+    config = _parse(parser, raw, overrides, known, source)
     if not re.fullmatch(r"\w[\w.-]*", config.product):
-        raise UserError(f"{path}: product: {config.product!r} names folders; use letters, digits, _ - and . only")
+        raise UserError(f"{source}: product: {config.product!r} names folders; use letters, digits, _ - and . only")
     return Settings(
         path=path,
-        command=shlex.join(["defectgen", command, "--config", str(path), *overrides]),
+        overlay=overlay,
+        command=shlex.join(["defectgen", command, *files, *overrides]),
         product=config.product,
         seed=config.seed,
         data=config.data,
         steps=active,
         resolved=json.loads(parser.dump(config, format="json", skip_unset=False)),
         sources={step.name: list(_paths(config.get(step.name))) for step in active},
-        arguments={step.name: _arguments(parser, config, step, path) for step in active},
+        arguments={step.name: _arguments(parser, config, step, source) for step in active},
     )
 
 
@@ -112,29 +120,6 @@ def print_class_help(steps: Sequence[Step], words: Sequence[str]) -> None:
         raise UserError(f"command line: {explain(str(error), _types(parser))}") from None
 
 
-def read_yaml(path: Path) -> dict[str, Any]:
-    """The file's mapping, numbers such as 1e-4 read as numbers.
-
-    Raises:
-        UserError: no such file, not YAML, a key given twice, or no mapping.
-    """
-    if not path.is_file():
-        nearby = [str(file) for folder in {path.parent, Path("configs")} for file in sorted(folder.glob("*.y*ml"))]
-        raise UserError(f"{path}: no such file{hint(str(path), nearby)}")
-    try:
-        text = path.read_text(encoding="utf-8")
-        _refuse_repeated_keys(yaml.compose(text), path)
-        raw = get_loader("yaml")(text)
-    except yaml.MarkedYAMLError as error:
-        line = f", line {error.problem_mark.line + 1}" if error.problem_mark else ""
-        raise UserError(f"{path}{line}: {error.problem}") from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise UserError(f"{path}: not YAML: {error}") from None
-    if not isinstance(raw, dict):
-        raise UserError(f"{path}: expected keys and values such as `product: tile`")
-    return raw
-
-
 def _keys(raw: Mapping[str, Any], inside: str = "") -> Iterator[str]:
     """Every key of the file, dotted where it lies within another one."""
     for key, value in raw.items():
@@ -143,19 +128,7 @@ def _keys(raw: Mapping[str, Any], inside: str = "") -> Iterator[str]:
             yield from _keys(value, f"{inside}{key}.")
 
 
-def _refuse_repeated_keys(node: yaml.Node | None, path: Path) -> None:
-    """YAML keeps only the last of two equal keys; a block written twice would be lost without a word."""
-    if not isinstance(node, yaml.MappingNode):
-        return
-    seen: set[str] = set()
-    for key, value in node.value:
-        if key.value in seen:
-            raise UserError(f"{path}, line {key.start_mark.line + 1}: {key.value} is given twice; join the two")
-        seen.add(key.value)
-        _refuse_repeated_keys(value, path)
-
-
-def _without_empty_blocks(raw: Mapping[str, Any], blocks: set[str], path: Path, inside: str = "") -> dict[str, Any]:
+def _without_empty_blocks(raw: Mapping[str, Any], blocks: set[str], source: str, inside: str = "") -> dict[str, Any]:
     """Drop blocks left empty, which mean all defaults, and refuse those that are no mapping."""
     kept: dict[str, Any] = {}
     for key, value in raw.items():
@@ -163,14 +136,14 @@ def _without_empty_blocks(raw: Mapping[str, Any], blocks: set[str], path: Path, 
         if name not in blocks:
             kept[key] = value
         elif isinstance(value, Mapping):
-            kept[key] = _without_empty_blocks(value, blocks, path, f"{name}.")
+            kept[key] = _without_empty_blocks(value, blocks, source, f"{name}.")
         elif value is not None:
-            raise UserError(f"{path}: {name} is a block; give it keys and values, not {value}")
+            raise UserError(f"{source}: {name} is a block; give it keys and values, not {value}")
     return kept
 
 
 def _parse(
-    parser: ArgumentParser, raw: Mapping[str, Any], overrides: Sequence[str], known: Mapping[str, Any], path: Path
+    parser: ArgumentParser, raw: Mapping[str, Any], overrides: Sequence[str], known: Mapping[str, Any], source: str
 ) -> Namespace:
     from_file = ["--config", json.dumps(raw, default=str)]
     try:
@@ -181,7 +154,7 @@ def _parse(
         _checked(parser, from_file)
         where = "command line"
     except (ArgumentError, TypeError) as error:
-        where = str(path) if str(error) == message else "command line"
+        where = source if str(error) == message else "command line"
     raise UserError(f"{where}: {explain(message, known)}")
 
 
@@ -191,7 +164,7 @@ def _checked(parser: ArgumentParser, words: list[str]) -> Namespace:
     return config
 
 
-def _arguments(parser: ArgumentParser, config: Namespace, step: Step, path: Path) -> dict[str, Any]:
+def _arguments(parser: ArgumentParser, config: Namespace, step: Step, source: str) -> dict[str, Any]:
     """The step's keyword arguments, the objects named in its block made."""
     block = config.get(step.name)
     if block is None:
@@ -199,7 +172,7 @@ def _arguments(parser: ArgumentParser, config: Namespace, step: Step, path: Path
     try:
         made = parser.instantiate(Namespace({step.name: block}))
     except (ValueError, TypeError) as error:  # a class refused its own settings
-        raise UserError(f"{path}: {step.name}: {' '.join(str(error).split())}") from error
+        raise UserError(f"{source}: {step.name}: {' '.join(str(error).split())}") from error
     return {name: plain_number(value) for name, value in vars(made.get(step.name)).items()}
 
 

@@ -56,9 +56,9 @@ class Bar:
         batch = int(plan["batch"].iloc[0])
         planned = plan.sort_values("plan_id").drop_duplicates("clean_id").head(REPAINTED)
         real = few_of_each(source, "train", seed).assign(batch=batch)
-        controls = _kept(out, REPAINTS, source, painter, planned, Job.planned)
-        expected = [result for _, result in _kept(out, EXPECTED, source, painter, reseeded(planned), Job.planned)]
-        healed = _kept(out, HEALED, source, painter, real, Job.healing)
+        controls = repainted(out, REPAINTS, source, painter, planned, Job.planned)
+        expected = [result for _, result in repainted(out, EXPECTED, source, painter, reseeded(planned), Job.planned)]
+        healed = repainted(out, HEALED, source, painter, real, Job.healing)
         pairs = list(zip(controls, expected, strict=True))
         noise = Noise.measure([([job.clean, other], result, job.shape) for (job, result), other in pairs])
         evidence = Evidence(
@@ -93,7 +93,7 @@ def reseeded(rows: pd.DataFrame) -> pd.DataFrame:
     return rows.assign(seed=[make_seed(seed, "expected") for seed in rows["seed"]])
 
 
-def _kept(
+def repainted(
     out: Path,
     name: str,
     source: Source,

@@ -80,7 +80,8 @@ def is_done(folder: Path, recipe: outputs.Recipe) -> bool:
 
 def command_for(settings: Settings, step: Step) -> str:
     """What to type to run a step with the same YAML."""
-    return f"defectgen {step.command} --config {settings.path}"
+    overlay = f" --with {settings.overlay}" if settings.overlay else ""
+    return f"defectgen {step.command} --config {settings.path}{overlay}"
 
 
 def inputs_of(settings: Settings, step: Step) -> list[Step]:

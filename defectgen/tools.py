@@ -41,5 +41,6 @@ TOOLS: tuple[Tool, ...] = (
     Tool("validate", "defectgen.stages.validate:validate", "name every problem of a folder of pictures and masks"),
     Tool("pretrain", "defectgen.stages.pretrain:pretrain", "teach a prior by drawings, to start every product from"),
     Tool("compare", "defectgen.stages.compare:compare", "put the studies of all products side by side"),
+    Tool("sweep", "defectgen.stages.sweep:sweep", "draw the same defects by every cell of the design, side by side"),
     Tool("benchmark", "defectgen.stages.benchmark:benchmark", "measure how fast this machine trains and draws"),
 )

@@ -9,14 +9,12 @@ from pathlib import Path
 
 import pandas as pd
 from jsonargparse.typing import PositiveInt
-from torch import Tensor
 from tqdm import tqdm
 
 from defectgen import tracking
 from defectgen.attempt import Attempts, Lineage
 from defectgen.diffusion.guide import ClassifierFree, Clip, Guide
 from defectgen.diffusion.noise import Schedule
-from defectgen.diffusion.sample import resampling
 from defectgen.diffusion.solve import DDPM, Solver
 from defectgen.errors import UserError
 from defectgen.evidence import Bar
@@ -24,10 +22,7 @@ from defectgen.imaging.files import write_atomic
 from defectgen.learn.cascade import Cascade
 from defectgen.learn.checkpoint import CHECKPOINT, Checkpoint, load_checkpoint
 from defectgen.learn.critic import load_critic
-from defectgen.learn.inpaint import Inpainter
-from defectgen.learn.likelihood import load_likelihood
 from defectgen.learn.start import Noise, Start
-from defectgen.learn.task import Filling
 from defectgen.learn.upsample import Upsampler
 from defectgen.manifest import Manifest, write_table
 from defectgen.outputs import Stopwatch
@@ -45,6 +40,7 @@ from defectgen.quality.gates import (
     Seam,
     Spilled,
 )
+from defectgen.sampling import inpainter_of, trajectory_of
 from defectgen.select import select, settle
 from defectgen.shards import is_drawn, shard_path
 from defectgen.source import PLAN, Source
@@ -97,8 +93,8 @@ def generate(
     """
     rows, source = pd.read_parquet(plan / PLAN), Source(Manifest.load(ingest))
     checkpoint = load_checkpoint(inpaint / CHECKPOINT)
-    trajectory = _trajectory(schedule, checkpoint.schedule, steps, jump, repeats)
-    inpainter = _inpainter(checkpoint, trajectory, solver, start, guides, likelihood)
+    trajectory = trajectory_of(schedule, checkpoint.schedule, steps, jump, repeats)
+    inpainter = inpainter_of(checkpoint, trajectory, solver, guides, likelihood, start)
     lineage = Lineage(checkpoint.digest[:16])
     upsampler = None
     if (upsample / CHECKPOINT).is_dir():
@@ -126,38 +122,6 @@ def generate(
     return digest
 
 
-def _inpainter(
-    trained: Checkpoint,
-    trajectory: Tensor,
-    solver: Solver,
-    start: Start,
-    guides: Sequence[Guide],
-    likelihood: Path | None,
-) -> Inpainter:
-    """The guided inpainter; guides that need a likelihood and were given none ask the trained one.
-
-    Raises:
-        UserError: the network was trained to restore pictures, the solver cannot begin there, or a guide lacks its
-            likelihood.
-    """
-    if not isinstance(trained.task, Filling):
-        task = type(trained.task).__name__
-        raise UserError(f"generate: the network was trained for {task}, which draws no defects; train another")
-    try:
-        start.check(solver, trajectory)
-    except ValueError as error:
-        raise UserError(f"generate.start: {error}") from None
-    if likelihood is not None:
-        known = load_likelihood(likelihood / CHECKPOINT, trained.spec.classes)
-        guides = [guide.informed(known) for guide in guides]
-    try:
-        classes = len(trained.spec.classes)
-        return Inpainter(trained.denoiser, trajectory, classes, solver, guides, trained.precision, trained.task, start)
-    except ValueError as error:
-        mend = "add `likelihood: {}` to the block train of the YAML, which trains one"
-        raise UserError(f"generate.guides: {error}; {mend}") from None
-
-
 def upsampler_of(trained: Checkpoint, solver: Solver, steps: int) -> Upsampler:
     """What gives large defects their detail, over `steps` of the noise levels it was trained on."""
     levels = trained.schedule.trajectory(steps)
@@ -181,18 +145,6 @@ def _repeats(out: Path, source: Source, bar: Bar, size: int, rows: pd.DataFrame)
     """Which attempts are as alike to an earlier one as no two real defects of different parts are."""
     kept = [as_kept(out, source, row, size) for _, row in rows.iterrows()]
     return duplicates(kept, bar.most_alike)
-
-
-def _trajectory(asked: Schedule | None, trained: Schedule, steps: int, jump: int, repeats: int) -> Tensor:
-    try:
-        schedule = asked.within(trained) if asked else trained
-    except ValueError:
-        ends = f"{trained.lowest:g} to {trained.highest:g}"
-        raise UserError(f"generate.schedule: the inpainter was trained on levels {ends}; name some of these") from None
-    try:
-        return resampling(schedule.trajectory(steps), jump, repeats)
-    except ValueError as error:
-        raise UserError(f"generate.jump: {error}") from None
 
 
 def _summarise(manifest: Manifest, rows: pd.DataFrame, bar: Bar) -> None:

@@ -77,6 +77,6 @@ def test_a_network_that_knows_the_truth_restores_it_untold_of_any_class(
 
 def test_in_training_no_class_is_told_either(manifest: Manifest, spec: DataSpec) -> None:
     label, zeros = torch.tensor([0, 1, 2]), torch.zeros(3, 1, 8, 8)
-    cond = untold({"x0": zeros, "context": zeros + 0.5, "region": zeros + 1, "label": label,
-                   "noise": zeros, "uniform": torch.zeros(3)}, 3)  # fmt: skip
+    cond = untold({"x0": zeros, "context": zeros + 0.5, "region": zeros + 1, "label": label, "noise": zeros,
+                   "uniform": torch.zeros(3), "text": "abc", "reference": torch.zeros(3, 2, 8, 8)}, 3)  # fmt: skip
     assert cond.label.tolist() == [3, 3, 3] and (cond.context == 0.5).all() and cond.region.all()

@@ -1,0 +1,81 @@
+"""sweep: every cell of the design table on the same plan, beside its neighbours along each axis."""
+
+import shlex
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+import pandas as pd
+from jsonargparse.typing import PositiveInt
+from tqdm import tqdm
+
+from defectgen import lock, pipeline
+from defectgen.config import Settings, read_settings
+from defectgen.imaging.files import write_atomic, write_image
+from defectgen.manifest import write_table
+from defectgen.spec import DataSpec
+from defectgen.steps import STEPS
+from defectgen.sweep.cell import Cell, read_cells
+from defectgen.sweep.measure import measured, real_figures
+from defectgen.sweep.neighbours import lines
+from defectgen.sweep.page import Sweep, page
+from defectgen.sweep.sheets import file_names, line_sheet, planned
+from defectgen.sweep.trainings import distinct, placed
+from defectgen.sweep.yardstick import planned_rows
+
+SHARED = ("draw", "ingest", "patch", "train.critic", "plan")  # steps of the product that all cells start from
+READ = ("ingest", "patch", "critic", "plan", "inpaint", "likelihood")  # keys of the steps whose folders it reads
+PAGE, TABLE = "sweep.md", "sweep.parquet"
+
+
+def sweep(
+    config: Path, *, cells: Path = Path("configs/design"), per_class: PositiveInt = 12, seeds: PositiveInt = 3
+) -> int:
+    """Train what is not trained yet, draw the same planned defects by every cell, put neighbours side by side.
+
+    Args:
+        config: the product's YAML.
+        cells: folder of the cells, each a YAML that is laid over the product's.
+        per_class: planned defects of each class that every cell draws.
+        seeds: times they are drawn, each with other noise.
+    """
+    command = shlex.join(["defectgen", "sweep", str(config)])
+    product = replace(read_settings(config, "sweep", [], STEPS), command=command)
+    found = read_cells(cells, product)
+    out = product.data / "sweep" / product.product
+    pipeline.run(product, [step for step in product.steps if step.name in SHARED])
+    found = [placed(cell, product, out / "networks") for cell in found]
+    for settings, step in distinct(found):
+        pipeline.run(settings, [step])
+    with _locks(out, product, found):
+        table = measured(out, found, per_class, seeds)
+        _write(out, product, found, table, per_class)
+    print(f"sweep: {out / PAGE}")
+    return 0
+
+
+def _write(out: Path, product: Settings, cells: Sequence[Cell], table: pd.DataFrame, per_class: int) -> None:
+    """The table, the sheets and the page."""
+    axes = pd.DataFrame([{axis: str(value) for axis, value in cell.axes.items()} for cell in cells])
+    named = axes.assign(cell=[cell.name for cell in cells])
+    write_table(out / TABLE, named.merge(table, on="cell", validate="one_to_many"))
+    folders, neighbours = cells[0].folders, lines(cells)
+    shown = planned(cells[0], per_class, DataSpec.load(folders["patch"]).size)
+    sheets = list(zip(neighbours, file_names(neighbours), strict=True))
+    for line, name in tqdm(sheets, "sheets", disable=None):
+        write_image(out / name, line_sheet(out, line, shown))
+    rows = len(planned_rows(folders["plan"], per_class))
+    found = Sweep(product.product, product.command, cells, table, real_figures(out), sheets, rows)
+    write_atomic(out / PAGE, page(found).encode())
+
+
+@contextmanager
+def _locks(out: Path, product: Settings, cells: Sequence[Cell]) -> Iterator[None]:
+    """Nobody else sweeps the product, or writes what the sweep reads."""
+    read = {folder for cell in cells for key, folder in cell.folders.items() if key in READ}
+    with ExitStack() as locks:
+        locks.enter_context(lock.writing(product.data, out, product.command))
+        for folder in sorted(read):
+            locks.enter_context(lock.reading(product.data, folder, product.command))
+        yield
