@@ -1,12 +1,12 @@
 """The likelihood of labels: how its network is trained on noisy patches, and its folder."""
 
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import yaml
 from torch import Tensor
+from torch.nn.functional import cross_entropy
 
-from defectgen.condition import Condition
 from defectgen.diffusion.denoise import noised
 from defectgen.diffusion.likelihood import LearnedLikelihood
 from defectgen.diffusion.noise import Schedule
@@ -15,6 +15,8 @@ from defectgen.learn.data import Example
 from defectgen.learn.module import LevelModule, inpainting_of
 from defectgen.nn.noisy import NoisyClassifier
 from defectgen.spec import DataSpec
+
+ROUNDING = 1e-6  # a schedule's first and last level are as near to its ends
 
 
 class LikelihoodModule(LevelModule):
@@ -44,16 +46,32 @@ class LikelihoodModule(LevelModule):
 
     def loss(self, batch: Example) -> Tensor:
         """Cross-entropy of each example, (B,)."""
-        return -self.likelihood(*self._shown(batch))
+        return cross_entropy(self._logits(batch), batch["label"], reduction="none")
 
     def judge(self, batch: Example) -> dict[str, Tensor]:
         """The same, and whether the class that it finds likeliest is the right one."""
-        said = self.likelihood.logits(*self._shown(batch)).argmax(dim=1)
-        return super().judge(batch) | {"accuracy": (said == batch["label"]).float()}
+        logits, label = self._logits(batch), batch["label"]
+        accuracy = (logits.argmax(dim=1) == label).float()
+        return {"loss": cross_entropy(logits, label, reduction="none"), "accuracy": accuracy}
 
-    def _shown(self, batch: Example) -> tuple[Tensor, Tensor, Condition]:
+    def _logits(self, batch: Example) -> Tensor:
         sigma, cond = self.schedule.draw(batch["uniform"]), inpainting_of(batch, self.classes)
-        return noised(batch["x0"], batch["noise"], sigma, cond), sigma, cond
+        return self.likelihood.logits(noised(batch["x0"], batch["noise"], sigma, cond), sigma, cond)
+
+
+@dataclass(frozen=True)
+class TrainedLikelihood:
+    """A likelihood ready to be asked, with the levels it was trained on. `digest` is the SHA-256 of its weights."""
+
+    likelihood: LearnedLikelihood
+    schedule: Schedule
+    digest: str
+
+    def covers(self, trajectory: Tensor) -> bool:
+        """Whether it was trained on every level above 0 of what a sampler walks, up to rounding."""
+        walked = trajectory[trajectory > 0]
+        lowest, highest = self.schedule.lowest * (1 - ROUNDING), self.schedule.highest * (1 + ROUNDING)
+        return bool(((walked >= lowest) & (walked <= highest)).all())
 
 
 def save_likelihood(folder: Path, likelihood: LearnedLikelihood, schedule: Schedule, spec: DataSpec, card: str) -> str:
@@ -62,7 +80,7 @@ def save_likelihood(folder: Path, likelihood: LearnedLikelihood, schedule: Sched
     return write_network(folder, likelihood, config, card)
 
 
-def load_likelihood(folder: Path) -> LearnedLikelihood:
+def load_likelihood(folder: Path) -> TrainedLikelihood:
     """Rebuild the likelihood of a folder, in evaluation mode on the CPU.
 
     Raises:
@@ -72,5 +90,5 @@ def load_likelihood(folder: Path) -> LearnedLikelihood:
         config = yaml.safe_load((folder / CONFIG).read_text())
         spec = DataSpec(**config["spec"])
         likelihood = LearnedLikelihood(build(config["network"], NoisyClassifier, spec), spec.sigma_data)
-        load_weights(folder, likelihood, config)
-        return likelihood
+        digest = load_weights(folder, likelihood, config)
+        return TrainedLikelihood(likelihood, build(config["schedule"], Schedule), digest)

@@ -44,7 +44,7 @@ def undisturbed(patches: Path, tmp_path_factory: pytest.TempPathFactory) -> tupl
 
 def test_it_leaves_a_likelihood_with_a_card(undisturbed: tuple[Path, str], spec: DataSpec) -> None:
     folder = undisturbed[0] / CHECKPOINT
-    likelihood = load_likelihood(folder)
+    likelihood = load_likelihood(folder).likelihood
     assert likelihood.sigma_data == spec.sigma_data
     assert all(value.isfinite().all() for value in likelihood.state_dict().values())
     card = (folder / CARD).read_text()
