@@ -42,10 +42,11 @@ class Expected(NamedTuple):
 
 
 class Lineage(NamedTuple):
-    """Digests of the weights that draw: those of the inpainter, and of the upsampler where there is one."""
+    """Digests of the weights that draw: the inpainter's, and the upsampler's and likelihood's where there is one."""
 
     checkpoint: str
     upsampler: str = ""
+    likelihood: str = ""  # that guided the inpainter
 
 
 class Spent(defaultdict[str, float]):
@@ -119,7 +120,8 @@ class Attempts:
         """Detail where it is large, files of one attempt, and its row."""
         instance_id = make_id(job.row["plan_id"], attempt)
         record = job.row.to_dict() | {"instance_id": instance_id, "attempt": attempt, "seed": seed}
-        record |= {"checkpoint": self.lineage.checkpoint, "upsampler": "", "drawn_at": self.painter.spec.size}
+        record |= {"checkpoint": self.lineage.checkpoint, "likelihood": self.lineage.likelihood}
+        record |= {"upsampler": "", "drawn_at": self.painter.spec.size}
         record |= {"crop_path": "", "label_path": "", "change": np.nan}
         if not attempt:
             record |= {"seconds_expected": expected.seconds}

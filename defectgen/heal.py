@@ -20,10 +20,15 @@ from defectgen.source import Source
 MOST_OF_CLASS = 48  # real defects healed of each class
 
 
+def every_one(source: Source, split: str, seed: int) -> pd.DataFrame:
+    """All real defects of a split, with a `seed` each to heal them by."""
+    table = source.defects(split)
+    return table.assign(seed=[make_seed(seed, "heal", name) for name in table["instance_id"]])
+
+
 def few_of_each(source: Source, split: str, seed: int) -> pd.DataFrame:
     """Real defects of a split to heal, with a `seed` each: up to MOST_OF_CLASS of a class, one of each group first."""
-    table = source.defects(split)
-    table = table.assign(seed=[make_seed(seed, "heal", name) for name in table["instance_id"]])
+    table = every_one(source, split, seed)
     table = table.assign(group=table["image_id"].map(source.images["group"])).sort_values("seed")
     turn = table.groupby(["label", "group"]).cumcount()
     return table.assign(turn=turn).sort_values(["turn", "seed"]).groupby("label").head(MOST_OF_CLASS).sort_index()

@@ -39,31 +39,49 @@ class Job:
     small: Mask  # (size, size), the shape
     region: Mask  # (size, size)
     inside: tuple[slice, slice]  # the square's part that lies in the picture
+    square: Square
 
     @classmethod
     def planned(cls, source: Source, row: pd.Series, size: int) -> "Job":
         """The job of a plan row, for a network of `size` pixels."""
         square = Square(int(row["x"]), int(row["y"]), int(row["side"]))
-        return cls._of(source, row, row["donor_id"], row["clean_id"], source.planned_shape(row), square, size)
+        shape, picture = source.planned_shape(row), source.pixels(row["clean_id"])
+        return cls._of(source, row, row["donor_id"], row["clean_id"], picture, shape, square, size, REACH)
 
     @classmethod
     def healing(cls, source: Source, row: pd.Series, size: int) -> "Job":
         """The job of painting good surface where a real defect is; `row` is an instance's, with a `seed`."""
+        picture, shape = source.pixels(row["image_id"]), source.manifest.read_mask(row)
+        return cls.covering(source, row, picture, shape, size, REACH)
+
+    @classmethod
+    def covering(cls, source: Source, row: pd.Series, picture: Pixels, shape: Mask, size: int, reach: float) -> "Job":
+        """The same where the defect's picture looks like `picture` by now, over all of `shape` in the square.
+
+        reach: pixels at `size` by which the region exceeds the shape.
+        """
         square = _about(source, row, make_seed(row["seed"], "square"))
-        shape = source.manifest.read_mask(row)
-        return cls._of(source, row, row["instance_id"], row["image_id"], shape, square, size)
+        return cls._of(source, row, row["instance_id"], row["image_id"], picture, shape, square, size, reach)
 
     @classmethod
     def _of(
-        cls, source: Source, row: pd.Series, origin: str, image_id: str, shape: Mask, square: Square, size: int
+        cls,
+        source: Source,
+        row: pd.Series,
+        origin: str,
+        image_id: str,
+        picture: Pixels,
+        shape: Mask,
+        square: Square,
+        size: int,
+        reach: float,
     ) -> "Job":
-        picture = source.pixels(image_id)
         clean, small = square.cut(picture), shrink_mask(square.cut(shape), size)
         place, inside = square.inside(picture.shape)
         visible, allowed = np.zeros(clean.shape[:2], bool), square.allowed(picture.shape, source.legal(image_id))
         visible[inside] = shape[place]
-        patch, region = to_float(shrink(clean, size)), grow(small, REACH)
-        return cls(source, row, origin, clean, visible, allowed, patch, small, region, inside)
+        patch, region = to_float(shrink(clean, size)), grow(small, reach)
+        return cls(source, row, origin, clean, visible, allowed, patch, small, region, inside, square)
 
     @property
     def group(self) -> str:
@@ -83,6 +101,12 @@ class Job:
         support = np.zeros(self.shape.shape, bool)
         support[self.inside] = reached(self.region, len(support))[self.inside]
         return support
+
+    def pasted(self, picture: Pixels, result: Pixels) -> Pixels:
+        """A copy of the square's picture with what was made of the square."""
+        whole, (place, inside) = picture.copy(), self.square.inside(picture.shape)
+        whole[place] = result[inside]
+        return whole
 
     @property
     def large(self) -> Picture:
@@ -105,8 +129,7 @@ class Job:
     @cached_property
     def donated(self) -> Picture:
         """The patch with the donor's own pixels in the region, their brightness fitted to its edge."""
-        square = Square(int(self.row["x"]), int(self.row["y"]), int(self.row["side"]))
-        pixels = square.cut(self.source.donated(self.row))
+        pixels = self.square.cut(self.source.donated(self.row))
         pasted = membrane(self.clean, pixels, reached(self.region, len(self.clean)))
         return np.where(self.region, to_float(shrink(pasted, self.region.shape[0])), self.patch)
 

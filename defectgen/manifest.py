@@ -44,7 +44,7 @@ IMAGES = pa.DataFrameSchema(
         "channels": pa.Column(int, pa.Check.isin([1, 3])),
         "depth": pa.Column(int, pa.Check.isin([8, 16])),
         "synthetic": pa.Column(bool),
-        "clean_id": pa.Column(str),  # of a synthetic picture: the clean picture under it; else ""
+        "clean_id": pa.Column(str),  # of a synthetic picture: the one under it, of a healed one defective; else ""
     },
     checks=pa.Check(
         lambda images: ~(images["synthetic"] & images["split"].isin(["val", "test"])),

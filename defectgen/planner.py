@@ -72,6 +72,7 @@ class Planner:
         for attempt in range(ROUNDS):
             donor = donors[rng.integers(len(donors))]
             pictures = [page.clean_id] if page.clean_id else list(rng.choice(self.clean, PICTURES))
+            pictures = [clean_id for clean_id in pictures if not self._shows_donor(donor, clean_id)]
             proposals = self._propose(donor, pictures, self.shift * (1 + attempt / 4), rng)
             shape = {"elastic": int(rng.integers(2**62)), "drawn": bool(len(donors) < FEW and rng.random() < 0.5)}
             for number in range(min(CHECKED, len(proposals.clean))):
@@ -84,6 +85,11 @@ class Planner:
                     place = {"x": square.x, "y": square.y, "side": square.side}
                     return row | place | {"context": float(proposals.distances[number])}
         return None
+
+    def _shows_donor(self, donor: Donor, clean_id: str) -> bool:
+        """Whether it is a healed picture of the donor's part: there the donor would only be drawn back."""
+        picture, own = self.source.images.loc[clean_id], self.source.images.loc[donor.image_id]
+        return bool(picture["synthetic"]) and picture["group"] == own["group"]
 
     def _propose(self, donor: Donor, pictures: list[str], shift: float, rng: np.random.Generator) -> Proposals:
         drawn = [[self._affine(donor, clean_id, shift, rng) for _ in range(PLACES)] for clean_id in pictures]

@@ -30,7 +30,8 @@ def settle(attempts: pd.DataFrame, repeats: Callable[[pd.DataFrame], Sequence[bo
 def select(out: Path, source: Source, attempts: pd.DataFrame) -> Manifest:
     """Assemble the pictures from the accepted attempts, one of a row (see `settle`); every attempt stays in the table.
 
-    A picture none of whose defects passed is left out.
+    A picture none of whose defects passed is left out. `real_id` is the real picture under a synthetic one: `clean_id`
+    itself or, where that was healed, the defective picture it was made of.
     """
     accepted = attempts[attempts["status"] == "accepted"]
     images: list[Row] = []
@@ -46,7 +47,8 @@ def select(out: Path, source: Source, attempts: pd.DataFrame) -> Manifest:
             masks[row["instance_id"]] = mask_row(row["instance_id"], str(image_id), row["label"], path, mask)
         path, group = f"images/{image_id}.png", source.images.loc[clean_id, "group"]
         write_image(out / path, picture)
-        images.append(image_row(str(image_id), path, picture, "train", group, clean_id))
+        row = image_row(str(image_id), path, picture, "train", group, clean_id)
+        images.append(row | {"real_id": source.origin(clean_id)})
     instances = attempts.drop(columns=["x", "y"]).assign(region_x=attempts["x"], region_y=attempts["y"])
     boxes = [masks.get(row["instance_id"]) or _unused(row) for _, row in attempts.iterrows()]
     columns = ["mask_path", "mask_sha256", "x", "y", "w", "h"]

@@ -1,4 +1,4 @@
-"""The ingested pictures seen by what draws new ones: clean pictures, real defects, and where on the part they lie."""
+"""The pictures seen by what draws new ones: clean pictures, real defects, and where on the part they lie."""
 
 import cv2
 import numpy as np
@@ -16,7 +16,7 @@ PLAN = "plan.parquet"  # the table of the plan stage
 
 
 class Source:
-    """A real manifest by id."""
+    """A real manifest by id, or one joined with the healed pictures."""
 
     def __init__(self, manifest: Manifest) -> None:
         self.manifest = manifest
@@ -34,6 +34,10 @@ class Source:
         """The legal region; None means the whole picture."""
         path = self.images.loc[image_id, "legal_path"]
         return read_mask(self.manifest.folder / path) if path else None
+
+    def origin(self, image_id: str) -> str:
+        """The real picture that a healed one was made of; of a real one itself."""
+        return str(self.images.loc[image_id, "clean_id"]) or image_id
 
     def frame(self, image_id: str) -> Frame:
         """The part's own coordinates."""

@@ -108,6 +108,13 @@ STEPS = (
         choices=_MATHEMATICS,
     ),
     Step(
+        "heal",
+        "defectgen.stages.heal:heal",
+        "where the YAML has its block, paint real defects over: more clean pictures, and pairs",
+        optional=True,
+        choices=_MATHEMATICS,
+    ),
+    Step(
         "plan",
         "defectgen.stages.plan:plan",
         "decide every defect to draw: picture, place, shape, class, seed",

@@ -14,12 +14,10 @@ from defectgen.imaging.files import Pixels
 from defectgen.imaging.label import Noise
 from defectgen.imaging.read import read_image
 from defectgen.job import Job
-from defectgen.learn.cascade import Cascade
-from defectgen.learn.checkpoint import CHECKPOINT, load_checkpoint
-from defectgen.learn.inpaint import Inpainter
 from defectgen.painter import Painter
 from defectgen.source import PLAN, Source
-from defectgen.stages.generate import generate, upsampler_of
+from defectgen.stages.generate import generate
+from defectgen.trained import Trained
 
 ROOT = Path(__file__).parents[1]
 DATA = ROOT / "data"
@@ -30,13 +28,9 @@ CONTROLS = 48  # pictures of the val split repainted as good
 
 def painter_of(name: str) -> Painter:
     """A product's networks, walked as `generate` does by default."""
-    trained = load_checkpoint(DATA / "train" / name / "inpaint" / CHECKPOINT)
-    guides, classes = signature(generate).parameters["guides"].default, len(trained.spec.classes)
-    levels = trained.schedule.trajectory(STEPS)
-    inpainter = Inpainter(trained.denoiser, levels, classes, DDPM(), guides, trained.precision)
-    detail = DATA / "train" / name / "upsample" / CHECKPOINT
-    upsampler = upsampler_of(load_checkpoint(detail), DDPM(), DETAIL_STEPS) if detail.is_dir() else None
-    return Painter(Cascade(inpainter, upsampler), trained.spec)
+    folder, guides = DATA / "train" / name, signature(generate).parameters["guides"].default
+    trained = Trained("generate", folder / "inpaint", folder / "upsample", None)
+    return trained.painter(lambda schedule: schedule.trajectory(STEPS), DDPM(), guides, DETAIL_STEPS)[0]
 
 
 def noise_of(name: str, source: Source, size: int) -> Noise:

@@ -5,6 +5,7 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pytest
 
 from defectgen import tracking
@@ -29,6 +30,7 @@ train:
     validate_every: 2
   critic: {steps: 4, batch: 4, learning_rate: 0.002}
   likelihood: {steps: 4, batch: 4}
+heal: {batch: 4, steps: 4}
 plan: {per_class: 2, batch: 4, attempts: 2}
 generate:
   steps: 4
@@ -75,7 +77,8 @@ def test_a_folder_becomes_a_data_set_and_a_report(workplace: Path) -> None:
     assert (data / "train/tiny/inpaint/checkpoint/MODEL_CARD.md").is_file()
     assert not (data / "train/tiny/upsample/checkpoint").exists(), "no defect of this product is large"
     assert set(Manifest.load(data / "generate/tiny").instances["drawn_at"]) == {64}
-    for stage in ("ingest", "patch", "plan", "generate", "export", "report"):
+    assert {"healed_id", "mask_path"} <= set(pd.read_parquet(data / "heal/tiny/pairs.parquet"))
+    for stage in ("ingest", "patch", "heal", "plan", "generate", "export", "report"):
         assert (data / stage / "tiny/config.yaml").is_file()
 
 
@@ -91,7 +94,7 @@ def test_real_and_synthetic_data_sets_are_recorded_with_digest_and_counts(
 def test_run_again_does_nothing(workplace: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(workplace) == 0
     lines = [line for line in capsys.readouterr().out.splitlines() if line.startswith("[")]
-    assert len(lines) == 12
+    assert len(lines) == 13
     assert all(line.endswith("unchanged, skipped") for line in lines)
 
 

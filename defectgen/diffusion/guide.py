@@ -24,6 +24,10 @@ class Guide(ABC):
         return self
 
 
+class NoLikelihood(ValueError):
+    """A guide needs a likelihood and was given none."""
+
+
 class ClassifierFree(Guide):
     """D_u + scale (D_c - D_u), with D_u told nothing that can be dropped (Ho & Salimans 2022, eq. 6, w = scale - 1).
 
@@ -68,10 +72,10 @@ class Classifier(Guide):
         """The guided denoiser.
 
         Raises:
-            ValueError: it has no likelihood.
+            NoLikelihood: it has none.
         """
         if self.likelihood is None:
-            raise ValueError("Classifier has no likelihood")
+            raise NoLikelihood("Classifier has no likelihood")
         return _Classifier(denoise, self.likelihood, self.scale)
 
 

@@ -40,8 +40,9 @@ All of it is for training. Only real pictures of the split train were used to ma
 ## Where each picture comes from
 
 A synthetic picture is called by its `image_id`. In `images.parquet` of the stage generate, `clean_id` names the clean
-picture under it. In `instances.parquet` there, each defect has its `donor_id` (the real defect that lent its shape),
-`transform` and box, `seed`, `attempt` and `plan_id`; `checkpoint` names the network's weights: {checkpoints}.
+picture under it and `real_id` the real one that is: the same, or the defective picture that was healed for it. In
+`instances.parquet` there, each defect has its `donor_id` (the real defect that lent its shape), `transform` and box,
+`seed`, `attempt` and `plan_id`; `checkpoint` names the network's weights: {checkpoints}.
 
 ## How to use it
 

@@ -34,7 +34,8 @@ WEIGHTS, CONFIG, CARD = "weights.safetensors", "config.yaml", "MODEL_CARD.md"
 class Checkpoint:
     """A denoiser ready to sample, with what it was trained on. `digest` is the SHA-256 of its weights.
 
-    task: what it is given of a picture; an upsampler inpaints detail.
+    task: what it is given of a picture; an upsampler inpaints detail. dropout: share of its training examples of which
+    nothing was told.
     """
 
     denoiser: Denoiser
@@ -43,6 +44,7 @@ class Checkpoint:
     precision: Precision
     digest: str
     task: Task
+    dropout: float = 0.1
 
 
 def save_checkpoint(
@@ -53,13 +55,18 @@ def save_checkpoint(
     precision: Precision,
     card: str,
     task: Task = Inpainting(),  # noqa: B008 - stateless
+    dropout: float = 0.1,
 ) -> str:
-    """Write the folder and return the weights' SHA-256."""
+    """Write the folder and return the weights' SHA-256.
+
+    dropout: share of the training examples of which nothing was told.
+    """
     config = {
         "network": describe(denoiser.network),
         "parametrization": describe(denoiser.parametrization),
         "schedule": describe(schedule),
         "task": describe(task),
+        "dropout": dropout,
         "spec": asdict(spec),
         "precision": precision,
     }
@@ -80,7 +87,7 @@ def load_checkpoint(folder: Path) -> Checkpoint:
         schedule = build(config["schedule"], Schedule)
         task = build(config.get("task", describe(Inpainting())), Task)  # one that names none inpaints
         digest = load_weights(folder, denoiser, config)
-        return Checkpoint(denoiser, schedule, spec, config["precision"], digest, task)
+        return Checkpoint(denoiser, schedule, spec, config["precision"], digest, task, config.get("dropout", 0.1))
 
 
 def write_network(folder: Path, network: nn.Module, config: dict[str, Any], card: str) -> str:

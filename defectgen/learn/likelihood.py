@@ -1,13 +1,13 @@
 """The likelihood of labels: how its network is trained on noisy patches, and its folder."""
 
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import yaml
 from torch import Tensor
+from torch.nn.functional import cross_entropy
 
-from defectgen.condition import Condition
 from defectgen.diffusion.denoise import noised
 from defectgen.diffusion.likelihood import LearnedLikelihood, Likelihood, Renumbered
 from defectgen.diffusion.noise import Schedule
@@ -16,6 +16,8 @@ from defectgen.learn.data import Example
 from defectgen.learn.module import LevelModule, inpainting_of
 from defectgen.nn.noisy import NoisyClassifier
 from defectgen.spec import DataSpec
+
+ROUNDING = 1e-6  # a schedule's first and last level are as near to its ends
 
 
 class LikelihoodModule(LevelModule):
@@ -45,16 +47,32 @@ class LikelihoodModule(LevelModule):
 
     def loss(self, batch: Example) -> Tensor:
         """Cross-entropy of each example, (B,)."""
-        return -self.likelihood(*self._shown(batch))
+        return cross_entropy(self._logits(batch), batch["label"], reduction="none")
 
     def judge(self, batch: Example) -> dict[str, Tensor]:
         """The same, and whether the class that it finds likeliest is the right one."""
-        said = self.likelihood.logits(*self._shown(batch)).argmax(dim=1)
-        return super().judge(batch) | {"accuracy": (said == batch["label"]).float()}
+        logits, label = self._logits(batch), batch["label"]
+        accuracy = (logits.argmax(dim=1) == label).float()
+        return {"loss": cross_entropy(logits, label, reduction="none"), "accuracy": accuracy}
 
-    def _shown(self, batch: Example) -> tuple[Tensor, Tensor, Condition]:
+    def _logits(self, batch: Example) -> Tensor:
         sigma, cond = self.schedule.draw(batch["uniform"]), inpainting_of(batch, self.classes)
-        return noised(batch["x0"], batch["noise"], sigma, cond), sigma, cond
+        return self.likelihood.logits(noised(batch["x0"], batch["noise"], sigma, cond), sigma, cond)
+
+
+@dataclass(frozen=True)
+class TrainedLikelihood:
+    """A likelihood ready to be asked, with the levels it was trained on. `digest` is the SHA-256 of its weights."""
+
+    likelihood: Likelihood
+    schedule: Schedule
+    digest: str
+
+    def covers(self, trajectory: Tensor) -> bool:
+        """Whether it was trained on every level above 0 of what a sampler walks, up to rounding."""
+        walked = trajectory[trajectory > 0]
+        lowest, highest = self.schedule.lowest * (1 - ROUNDING), self.schedule.highest * (1 + ROUNDING)
+        return bool(((walked >= lowest) & (walked <= highest)).all())
 
 
 def save_likelihood(folder: Path, likelihood: LearnedLikelihood, schedule: Schedule, spec: DataSpec, card: str) -> str:
@@ -63,7 +81,7 @@ def save_likelihood(folder: Path, likelihood: LearnedLikelihood, schedule: Sched
     return write_network(folder, likelihood, config, card)
 
 
-def load_likelihood(folder: Path, classes: Sequence[str]) -> Likelihood:
+def load_likelihood(folder: Path, classes: Sequence[str]) -> TrainedLikelihood:
     """Rebuild the likelihood of a folder, in evaluation mode on the CPU, for conditions that number `classes`.
 
     An inpainter may know more of them, from an earlier training.
@@ -75,5 +93,6 @@ def load_likelihood(folder: Path, classes: Sequence[str]) -> Likelihood:
         config = yaml.safe_load((folder / CONFIG).read_text())
         spec = DataSpec(**config["spec"])
         likelihood = LearnedLikelihood(build(config["network"], NoisyClassifier, spec), spec.sigma_data)
-        load_weights(folder, likelihood, config)
-        return Renumbered(likelihood, [spec.number(name) if name in spec.classes else None for name in classes])
+        digest = load_weights(folder, likelihood, config)
+        numbers = [spec.number(name) if name in spec.classes else None for name in classes]
+        return TrainedLikelihood(Renumbered(likelihood, numbers), build(config["schedule"], Schedule), digest)

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from defectgen.imaging.files import to_float
 from defectgen.imaging.square import Square, shrink
+from defectgen.joined import with_healed
 from defectgen.manifest import Manifest
 from defectgen.source import Source
 from defectgen.spec import DataSpec
@@ -17,7 +18,7 @@ from defectgen.spec import DataSpec
 
 @dataclass(frozen=True)
 class Run:
-    """The real and the synthetic pictures of a product, the training patches, the plan.
+    """The real (with healed) and the synthetic pictures of a product, the training patches, the plan.
 
     folders: key of a step ("ingest", "inpaint", ...) -> its folder, in the order of the pipeline.
     """
@@ -36,7 +37,7 @@ class Run:
         return cls(
             name,
             folders,
-            Source(Manifest.load(folders["ingest"])),
+            Source(with_healed(folders["ingest"], folders.get("heal"))),
             Source(Manifest.load(folders["generate"])),
             Manifest.load(folders["patch"]),
             DataSpec.load(folders["patch"]),

@@ -28,12 +28,13 @@ from defectgen.speed.rival import rivals
 from defectgen.speed.stopwatch import interleave
 from defectgen.speed.training import training
 from defectgen.stages.draw import draw
-from defectgen.stages.generate import generate, upsampler_of
+from defectgen.stages.generate import generate
 from defectgen.stages.ingest import ingest
 from defectgen.stages.patch import patch
 from defectgen.stages.plan import plan
 from defectgen.stages.train import train
 from defectgen.stages.upsample import train_upsampler
+from defectgen.trained import upsampler_of
 
 
 def benchmark(*, out: Path = Path("data/benchmark"), seconds: PositiveFloat = 8.0) -> int:

@@ -13,6 +13,7 @@ from jsonargparse.typing import NonNegativeInt, PositiveInt
 from defectgen import tracking
 from defectgen.errors import UserError
 from defectgen.imaging.files import write_atomic, write_image
+from defectgen.joined import with_healed
 from defectgen.learn.checkpoint import CHECKPOINT
 from defectgen.learn.critic import load_critic
 from defectgen.manifest import Manifest, write_table
@@ -58,6 +59,7 @@ def evaluate(
     generate: Path,
     seed: int,
     name: str,
+    heal: Path | None = None,
     *,
     arms: list[str] = [BASELINE, "copy_paste", SELECTED],  # noqa: B006 - never changed
     detectors: Sequence[Detector] = (ImageClassifier(), PixelSegmenter()),
@@ -78,6 +80,7 @@ def evaluate(
         generate: folder of the synthetic pictures.
         seed: of every draw, first weight and resampling.
         name: product.
+        heal: folder of the healed pictures, which defects may be drawn on; None where none were healed.
         arms: what detectors are trained on; all are compared with `augmented`, the verdict is that on `selected`.
         detectors: what is trained; the first that tells the classes of pictures gives the verdict.
         seeds: trainings of each detector in each arm; 0 measures nothing.
@@ -92,7 +95,8 @@ def evaluate(
         return _conclude(out, not_measured(obstacle), [])
     features = _features(critic, network)
     start = time.perf_counter()
-    materials = Materials.of(source, Manifest.load(generate), pd.read_parquet(plan / PLAN), spec, size, seed)
+    drawn_on = Source(with_healed(ingest, heal))
+    materials = Materials.of(drawn_on, Manifest.load(generate), pd.read_parquet(plan / PLAN), spec, size, seed)
     built = build(arms, materials)
     _write_sheets(out / "sheets", built)
     real = {split: load(source, spec, split, size) for split in ("train", VAL, TEST)}

@@ -12,22 +12,21 @@ from jsonargparse.typing import PositiveInt
 from tqdm import tqdm
 
 from defectgen import tracking
-from defectgen.attempt import Attempts, Lineage
+from defectgen.attempt import Attempts
 from defectgen.diffusion.guide import ClassifierFree, Clip, Guide
 from defectgen.diffusion.noise import Schedule
 from defectgen.diffusion.solve import DDPM, Solver
 from defectgen.errors import UserError
 from defectgen.evidence import Bar
 from defectgen.imaging.files import write_atomic
-from defectgen.learn.cascade import Cascade
-from defectgen.learn.checkpoint import CHECKPOINT, Checkpoint, load_checkpoint
+from defectgen.joined import with_healed
+from defectgen.learn.checkpoint import CHECKPOINT
 from defectgen.learn.critic import load_critic
 from defectgen.learn.start import Noise, Start
-from defectgen.learn.upsample import Upsampler
 from defectgen.manifest import Manifest, write_table
 from defectgen.outputs import Stopwatch
 from defectgen.page.gates import gate_facts, silent
-from defectgen.painter import LARGEST_LOW, Painter
+from defectgen.painter import LARGEST_LOW
 from defectgen.quality.copies import duplicates
 from defectgen.quality.gates import (
     Agreement,
@@ -40,10 +39,10 @@ from defectgen.quality.gates import (
     Seam,
     Spilled,
 )
-from defectgen.sampling import inpainter_of, trajectory_of
 from defectgen.select import select, settle
 from defectgen.shards import is_drawn, shard_path
 from defectgen.source import PLAN, Source
+from defectgen.trained import Trained, trajectory_of
 from defectgen.unhealed import as_kept
 
 
@@ -56,6 +55,7 @@ def generate(
     plan: Path,
     seed: int,
     likelihood: Path | None = None,
+    heal: Path | None = None,
     *,
     solver: Solver = DDPM(),  # noqa: B008 - stateless
     steps: PositiveInt = 20,
@@ -79,6 +79,7 @@ def generate(
         plan: folder of the plan.
         seed: of the choice of real defects that the gates are calibrated on.
         likelihood: folder of the likelihood that a `Classifier` among the guides asks; None where none was trained.
+        heal: folder of the healed pictures, which are clean pictures too; None where none were healed.
         solver: how a step from one noise level to the next is made, by both networks.
         steps: noise levels that the inpainter walks.
         schedule: where those levels lie, cut to those it was trained on; without one, as in training.
@@ -91,25 +92,19 @@ def generate(
         best_of: attempts made at every defect, of those that pass the one that changed most is taken; 1 takes the
             first. Never more than plan.attempts.
     """
-    rows, source = pd.read_parquet(plan / PLAN), Source(Manifest.load(ingest))
-    checkpoint = load_checkpoint(inpaint / CHECKPOINT)
-    trajectory = trajectory_of(schedule, checkpoint.schedule, steps, jump, repeats)
-    inpainter = inpainter_of(checkpoint, trajectory, solver, guides, likelihood, start)
-    lineage = Lineage(checkpoint.digest[:16])
-    upsampler = None
-    if (upsample / CHECKPOINT).is_dir():
-        detail = load_checkpoint(upsample / CHECKPOINT)
-        upsampler = upsampler_of(detail, solver, upsampling_steps)
-        lineage = Lineage(checkpoint.digest[:16], detail.digest[:16])
-    elif large := int((rows["side"] > LARGEST_LOW).sum()):
+    rows, source = pd.read_parquet(plan / PLAN), Source(with_healed(ingest, heal))
+    levels = partial(trajectory_of, schedule, steps=steps, jump=jump, repeats=repeats)
+    trained = Trained("generate", inpaint, upsample, likelihood)
+    painter, lineage = trained.painter(levels, solver, guides, upsampling_steps, start)
+    large = int((rows["side"] > LARGEST_LOW).sum())
+    if painter.cascade.upsampler is None and large:
         print(f"  {large} of {len(rows)} planned defects are larger than {LARGEST_LOW} px and stay as drawn at 64 px:")
         print("  train.upsample had no large defect to learn detail from")
-    painter = Painter(Cascade(inpainter, upsampler), checkpoint.spec)
     bar = Bar.measure(out, source, painter, rows, load_critic(critic / CHECKPOINT), gates, seed)
     attempts = Attempts(out, source, painter, lineage, bar, best_of)
     drawn = _draw(out, rows, attempts)
     selecting = time.perf_counter()
-    drawn = settle(drawn, partial(_repeats, out, source, bar, checkpoint.spec.size))
+    drawn = settle(drawn, partial(_repeats, out, source, bar, painter.spec.size))
     seconds = drawn.filter(like="seconds_")
     manifest = select(out, source, drawn.drop(columns=seconds))
     spent = {name.removeprefix("seconds_"): float(total) for name, total in seconds.sum().items()}
@@ -120,12 +115,6 @@ def generate(
     counts = manifest.accepted()["label"].value_counts().to_dict()
     tracking.log_data_set(f"{ingest.name} synthetic", out, digest, "synthetic", counts)
     return digest
-
-
-def upsampler_of(trained: Checkpoint, solver: Solver, steps: int) -> Upsampler:
-    """What gives large defects their detail, over `steps` of the noise levels it was trained on."""
-    levels = trained.schedule.trajectory(steps)
-    return Upsampler(trained.denoiser, levels, len(trained.spec.classes), solver, [], trained.precision)
 
 
 def _draw(out: Path, rows: pd.DataFrame, attempts: Attempts) -> pd.DataFrame:

@@ -12,7 +12,8 @@ from defectgen import tracking
 from defectgen.errors import UserError
 from defectgen.imaging.files import write_image
 from defectgen.imaging.sheet import Rgb, outlined, sheet
-from defectgen.manifest import Manifest, Row, make_id, make_seed, write_table
+from defectgen.joined import with_healed
+from defectgen.manifest import Row, make_id, make_seed, write_table
 from defectgen.planner import Page, Planner
 from defectgen.source import PLAN, Source
 from defectgen.spec import DataSpec
@@ -24,6 +25,7 @@ def plan(
     patch: Path,
     seed: int,
     name: str,
+    heal: Path | None = None,
     *,
     per_class: PositiveInt = 120,
     per_picture: PositiveInt = 1,
@@ -42,6 +44,7 @@ def plan(
         patch: folder of the DataSpec.
         seed: decides everything.
         name: product, part of every id.
+        heal: folder of the healed pictures, which are clean pictures too; None where none were healed.
         per_class: defects to draw of each class.
         per_picture: the most defects on one picture.
         attempts: how often a defect is drawn until it passes the gates.
@@ -51,7 +54,7 @@ def plan(
         shift: standard deviation of a shape's place about its donor's, in units of the part.
         pictures_per_shard: pictures that are drawn together; any number gives the same data set.
     """
-    source, spec = Source(Manifest.load(ingest)), DataSpec.load(patch)
+    source, spec = Source(with_healed(ingest, heal)), DataSpec.load(patch)
     planner = Planner(source, spec.flips, scale, turn, shift)
     labels = [label for label in spec.classes[1:] for _ in range(per_class)]
     order = np.random.default_rng(make_seed(seed, "order")).permutation(len(labels))

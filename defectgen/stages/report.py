@@ -53,6 +53,7 @@ def report(
     evaluate: Path,
     name: str,
     seed: int,
+    heal: Path | None = None,
 ) -> str:
     """Write report.html, metrics.json and the picture sheets; returns the digest of the data they show.
 
@@ -68,8 +69,10 @@ def report(
         evaluate: folder of the study whether they help.
         name: product.
         seed: of what is drawn by lot.
+        heal: folder of the healed pictures; None where none were healed.
     """
     folders = {"ingest": ingest, "patch": patch, "inpaint": inpaint, "upsample": upsample, "critic": critic}
+    folders |= {} if heal is None else {"heal": heal}
     folders |= {"plan": plan, "generate": generate, "evaluate": evaluate}
     run = Run.load(name, folders, pd.read_parquet(plan / PLAN))
     counted = funnels(run.plan, run.drawn.manifest.instances, run.labels)

@@ -126,4 +126,4 @@ def train(
     does = f"Paints a defect of a given class into a masked region of a {spec.size} px patch."
     card = model_card("Defect inpainter", does, spec, denoiser, recipe, curve)
     print(f"  {steps} steps; look at {out}/samples" if curve else f"  {steps} steps; no held-out defect to show")
-    return save_checkpoint(out / CHECKPOINT, denoiser, schedule, spec, resolved, card, task)
+    return save_checkpoint(out / CHECKPOINT, denoiser, schedule, spec, resolved, card, task, label_dropout)

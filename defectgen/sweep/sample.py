@@ -3,6 +3,7 @@
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -11,13 +12,11 @@ from numpy.typing import NDArray
 from defectgen.diffusion.denoise import Backbone
 from defectgen.imaging.files import Mask
 from defectgen.job import Job, Picture
-from defectgen.learn.cascade import Cascade
-from defectgen.learn.checkpoint import CHECKPOINT, load_checkpoint
 from defectgen.manifest import make_seed
 from defectgen.painter import Painter
 from defectgen.quality.drawn import Drawn
-from defectgen.sampling import inpainter_of, trajectory_of
 from defectgen.sweep.cell import Cell
+from defectgen.trained import Trained, trajectory_of
 
 
 @dataclass(frozen=True)
@@ -31,19 +30,24 @@ class Sample:
 
 @dataclass(frozen=True)
 class Sampler:
-    """What paints a cell's defects; network: the one inside it."""
+    """What paints a cell's defects."""
 
     painter: Painter
-    network: Backbone
 
     @classmethod
     def of(cls, cell: Cell) -> "Sampler":
         """As `generate` would by the cell's settings, without an upsampler."""
         folders, asked = cell.folders, cell.settings.arguments["generate"]
-        trained = load_checkpoint(folders["inpaint"] / CHECKPOINT)
-        levels = trajectory_of(asked["schedule"], trained.schedule, asked["steps"], asked["jump"], asked["repeats"])
-        inpainter = inpainter_of(trained, levels, asked["solver"], asked["guides"], folders.get("likelihood"))
-        return cls(Painter(Cascade(inpainter), trained.spec), trained.denoiser.network)
+        walk = {name: asked[name] for name in ("steps", "jump", "repeats")}
+        trained = Trained("generate", folders["inpaint"], None, folders.get("likelihood"))
+        levels = partial(trajectory_of, asked["schedule"], **walk)
+        painter, _ = trained.painter(levels, asked["solver"], asked["guides"], asked["upsampling_steps"])
+        return cls(painter)
+
+    @property
+    def network(self) -> Backbone:
+        """The one inside."""
+        return self.painter.cascade.inpainter.denoiser.network
 
     def calls(self, job: Job) -> int:
         """How many pictures go through the network for one to be drawn: a guided step counts what it asks about."""

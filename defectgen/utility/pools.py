@@ -32,9 +32,9 @@ LARGEST = 1 / 3  # share of them that a group may be to be held out: reading the
 class Materials:
     """What arms are made of.
 
-    source: the real pictures. generated: what `generate` wrote. plan: its plan. repaints: those of its rows whose clean
-    square it has repainted as good. size: side of the detectors' pictures. seed: decides the procedural anomalies.
-    held: ids of clean pictures kept from every arm.
+    source: the real pictures, and healed ones where defects are drawn on such. generated: what `generate` wrote. plan:
+    its plan. repaints: its rows on a real picture whose square was repainted as good. size: side of the detectors'
+    pictures. seed: decides the procedural anomalies. held: ids of clean pictures kept from every arm.
     """
 
     source: Source
@@ -52,12 +52,13 @@ class Materials:
 
         One group is held out even if it is more than that share, and none if there are large ones only.
         """
-        repaints = pd.read_parquet(generated.folder / REPAINTS)
-        clean = source.images.loc[source.clean("train")]
-        lot, sizes = np.random.default_rng(make_seed(seed, "held")), clean["group"].value_counts()
-        small = sizes.index[sizes <= LARGEST * len(clean)]
-        groups = lot.permutation(sorted(small.intersection(clean.loc[repaints["clean_id"], "group"])))
-        few = groups[: max(1, int((sizes.reindex(groups).cumsum() <= HELD * len(clean)).sum()))]
+        repaints, clean = pd.read_parquet(generated.folder / REPAINTS), source.images.loc[source.clean("train")]
+        real = clean[~clean["synthetic"]]  # a healed picture is not untouched
+        repaints = repaints[repaints["clean_id"].isin(real.index)]
+        lot, sizes = np.random.default_rng(make_seed(seed, "held")), real["group"].value_counts()
+        small = sizes.index[sizes <= LARGEST * len(real)]
+        groups = lot.permutation(sorted(small.intersection(real.loc[repaints["clean_id"], "group"])))
+        few = groups[: max(1, int((sizes.reindex(groups).cumsum() <= HELD * len(real)).sum()))]
         held = frozenset(clean.index[clean["group"].isin(few)])
         return cls(source, generated, plan, repaints, spec, size, seed, held)
 

@@ -15,7 +15,7 @@ from defectgen.diffusion.likelihood import LearnedLikelihood
 from defectgen.diffusion.noise import Karras
 from defectgen.errors import UserError
 from defectgen.learn.data import Example
-from defectgen.learn.likelihood import LikelihoodModule, load_likelihood, save_likelihood
+from defectgen.learn.likelihood import LikelihoodModule, TrainedLikelihood, load_likelihood, save_likelihood
 from defectgen.learn.module import inpainting_of
 from defectgen.nn.noisy import NoisyClassifier
 from defectgen.spec import DataSpec
@@ -113,12 +113,34 @@ def test_validation_tells_accuracy_beside_the_loss(trained: LikelihoodModule) ->
     assert torch.equal(judged["accuracy"], sure.float())
 
 
+def test_validation_asks_its_network_once(trained: LikelihoodModule) -> None:
+    asked: list[int] = []
+    hook = trained.likelihood.network.register_forward_hook(lambda *told: asked.append(1))
+    trained.judge(blobs(8))
+    hook.remove()
+    assert len(asked) == 1
+
+
+@pytest.mark.parametrize(
+    ("lowest", "highest", "covered"),
+    [(0.01, 100.0, True), (0.02, 50.0, True), (0.005, 100.0, False), (0.01, 120.0, False)],
+)
+def test_it_covers_what_lies_within_the_levels_it_was_trained_on(
+    trained: LikelihoodModule, lowest: float, highest: float, covered: bool
+) -> None:
+    """The 0 at the end is never asked about."""
+    known = TrainedLikelihood(trained.likelihood, Karras(lowest=0.01, highest=100.0), "")
+    assert known.covers(Karras(lowest=lowest, highest=highest).trajectory(7)) is covered
+
+
 def test_the_folder_gives_the_same_likelihood_back(trained: LikelihoodModule, tmp_path: Path) -> None:
     digest = save_likelihood(tmp_path, trained.likelihood, SCHEDULE, SPEC, "# Card\n")
     assert {path.name for path in tmp_path.iterdir()} == {"config.yaml", "weights.safetensors", "MODEL_CARD.md"}
     config = yaml.safe_load((tmp_path / "config.yaml").read_text())
     assert config["weights_sha256"] == digest and config["schedule"]["class_path"].endswith("Karras")
-    loaded = load_likelihood(tmp_path, SPEC.classes)
+    told = load_likelihood(tmp_path, SPEC.classes)
+    loaded = told.likelihood
+    assert told.digest == digest and vars(told.schedule) == vars(SCHEDULE)
     with torch.no_grad():
         for sigma in (0.1, 10.0):
             assert torch.equal(loaded(*noisy(sigma)), trained.likelihood(*noisy(sigma)))
@@ -130,7 +152,7 @@ def test_an_inpainter_that_knows_more_classes_is_told_of_those_of_the_likelihood
     """And hears nothing of the others, so that a guide does not pull there."""
     save_likelihood(tmp_path, trained.likelihood, SCHEDULE, SPEC, "")
     good, defect = SPEC.classes
-    loaded, (x, sigma, cond) = load_likelihood(tmp_path, [good, "stain", defect]), noisy(1.0)
+    loaded, (x, sigma, cond) = load_likelihood(tmp_path, [good, "stain", defect]).likelihood, noisy(1.0)
     wider = replace(cond, label=torch.where(cond.label == 1, 2, 0), dropped=3)
     with torch.no_grad():
         assert torch.equal(loaded(x, sigma, wider), trained.likelihood(x, sigma, cond))

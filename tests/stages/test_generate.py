@@ -14,11 +14,12 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+import yaml
 from critics import always
 from small import unmeasured
 
-from defectgen.diffusion.denoise import EDM, Denoiser, V
-from defectgen.diffusion.guide import Classifier, Clip
+from defectgen.diffusion.denoise import EDM, Denoise, Denoiser, V
+from defectgen.diffusion.guide import Classifier, Clip, Guide
 from defectgen.diffusion.likelihood import LearnedLikelihood
 from defectgen.diffusion.noise import Cosine, Karras
 from defectgen.diffusion.solve import DPMSolver2M
@@ -27,7 +28,7 @@ from defectgen.errors import UserError
 from defectgen.imaging.read import read_mask
 from defectgen.imaging.region import Foreground
 from defectgen.imaging.square import Square
-from defectgen.learn.checkpoint import CHECKPOINT, load_checkpoint, save_checkpoint
+from defectgen.learn.checkpoint import CHECKPOINT, CONFIG, load_checkpoint, save_checkpoint
 from defectgen.learn.critic import save_critic
 from defectgen.learn.likelihood import save_likelihood
 from defectgen.learn.start import Donor, Noise
@@ -83,6 +84,16 @@ def folders(tmp_path_factory: pytest.TempPathFactory) -> Folders:
     upsampler = Denoiser(EfficientUNet(spec, width=8, multipliers=(1, 1), blocks=(1, 1)), EDM(), spec.sigma_data)
     save_checkpoint(root / "upsample/checkpoint", upsampler, Cosine(4.0), spec, "32-true", "untrained")
     return Folders(root / "ingest", root / "patch", root / "inpaint", root / "upsample", root / "critic", root / "plan")
+
+
+@pytest.fixture(scope="module")
+def narrow(folders: Folders) -> Path:
+    """A likelihood that knows fewer noise levels than the inpainter."""
+    spec = DataSpec.load(folders.patch)
+    likelihood = LearnedLikelihood(NoisyClassifier(spec, width=8, multipliers=(1, 1)), spec.sigma_data)
+    folder = folders.ingest.parent / "narrow"
+    save_likelihood(folder / CHECKPOINT, likelihood, Karras(lowest=0.02, highest=50), spec, "untrained")
+    return folder
 
 
 def draw_set(folders: Folders, out: Path, planned: Path | None = None, **settings: Any) -> str:
@@ -237,6 +248,9 @@ def test_a_classifier_without_a_likelihood_asks_the_trained_one(
         return generate(tmp_path / name, *inputs, folders.plan, 0, trained, guides=(Classifier(), Clip()), **settings)
 
     assert drawn("as without", tmp_path / "silent") == generated.digest() != drawn("pulled", tmp_path / "random")
+    told = yaml.safe_load((tmp_path / "random" / CHECKPOINT / CONFIG).read_text())["weights_sha256"]
+    assert set(Manifest.load(tmp_path / "pulled").instances["likelihood"]) == {told[:16]}
+    assert set(generated.instances["likelihood"]) == {""}
     test_outside_the_regions_a_picture_is_bit_identical_to_its_clean_one(folders, Manifest.load(tmp_path / "pulled"))
     with pytest.raises(
         UserError, match=r"generate.guides: Classifier has no likelihood; add `likelihood: {}`"
@@ -277,6 +291,34 @@ def test_a_solver_that_cannot_begin_at_a_donor_is_refused_in_one_line(folders: F
     with pytest.raises(UserError, match=r"generate.start: Donor cannot undo the steps of DPMSolver2M") as error:
         draw_set(folders, tmp_path / "none", start=Donor(), solver=DPMSolver2M())
     assert "\n" not in str(error.value) and not (tmp_path / "none").exists()
+
+
+def test_a_likelihood_that_nobody_asks_is_named_nowhere_and_need_not_know_every_level(
+    folders: Folders, narrow: Path, generated: Manifest, tmp_path: Path
+) -> None:
+    inputs = (folders.ingest, folders.inpaint, folders.upsample, folders.critic, folders.plan, 0, narrow)
+    settings: dict[str, Any] = {"steps": 2, "upsampling_steps": 2, "gates": (Coin(0.5),)}
+    assert generate(tmp_path / "out", *inputs, guides=(Clip(),), **settings) == generated.digest()
+    assert set(Manifest.load(tmp_path / "out").instances["likelihood"]) == {""}
+
+
+def test_a_likelihood_that_does_not_know_the_levels_is_refused(folders: Folders, narrow: Path, tmp_path: Path) -> None:
+    inputs = (folders.ingest, folders.inpaint, folders.upsample, folders.critic, folders.plan, 0, narrow)
+    with pytest.raises(
+        UserError, match=r"trained on levels 0.02 to 50, the inpainter walks [\d.]+ to 100; give"
+    ) as error:
+        generate(tmp_path / "out", *inputs, steps=2, guides=(Classifier(), Clip()))
+    assert "\n" not in str(error.value) and not (tmp_path / "out").exists()
+
+
+def test_a_guide_that_refuses_for_its_own_reasons_says_so_in_its_own_words(folders: Folders, tmp_path: Path) -> None:
+    class Sulking(Guide):
+        def wrap(self, denoise: Denoise) -> Denoise:
+            raise ValueError("not today")
+
+    inputs = (folders.ingest, folders.inpaint, folders.upsample, folders.critic, folders.plan, 0)
+    with pytest.raises(UserError, match=r"^generate.guides: not today$"):
+        generate(tmp_path / "out", *inputs, steps=2, guides=(Sulking(),))
 
 
 def test_a_set_in_which_nothing_passes_is_refused(folders: Folders, tmp_path: Path) -> None:

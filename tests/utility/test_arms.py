@@ -161,6 +161,24 @@ def test_whole_groups_are_held_out(materials: Materials) -> None:
     assert len(set(chosen)) > 1
 
 
+def test_the_seam_is_read_on_real_pictures_and_with_them_healed_ones_of_their_part_are_held_out(
+    materials: Materials,
+) -> None:
+    images = materials.source.manifest.images
+    healed, fellow = materials.repaints["clean_id"].iloc[:2]  # one is now the healed picture of the other's part
+    group = images["image_id"].replace(healed, fellow)
+    images = images.assign(synthetic=images["image_id"] == healed, group=group)
+    source = Source(replace(materials.source.manifest, images=images))
+    for seed in range(16):
+        chosen = Materials.of(source, materials.generated, materials.plan, materials.spec, SIZE, seed)
+        shown = {one.picture_id.partition("-")[2] for one in seam_pairs(chosen)[0]}
+        under = set(materials.plan.loc[materials.plan["plan_id"].isin(shown), "clean_id"])
+        assert under == chosen.held - {healed}
+        if fellow in under:
+            break
+    assert chosen.held == {healed, fellow}
+
+
 @pytest.mark.parametrize("parts", [1, 2])
 def test_a_part_too_large_is_not_held_out(materials: Materials, parts: int) -> None:
     """Reading the seam must not cost the arms half of their clean pictures, or all of them."""

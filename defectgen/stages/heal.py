@@ -1,0 +1,139 @@
+"""heal: paint every real training defect over as good, for more clean pictures and for pairs of clean and defective."""
+
+from collections.abc import Callable, Sequence
+from functools import partial
+from pathlib import Path
+
+import pandas as pd
+from jsonargparse.typing import PositiveInt
+from tqdm import tqdm
+
+from defectgen import tracking
+from defectgen.diffusion.guide import ClassifierFree, Clip, Guide
+from defectgen.diffusion.solve import DDPM, Solver
+from defectgen.errors import UserError
+from defectgen.healed import defects_in_turn, heal_pictures
+from defectgen.imaging.files import Pixels, write_image, write_mask
+from defectgen.imaging.sheet import Rgb, outlined, sheet, to_rgb
+from defectgen.job import Job
+from defectgen.manifest import IMAGES, INSTANCES, Manifest, Row, image_row, make_id, table, write_table
+from defectgen.outputs import Stopwatch
+from defectgen.painter import Painter
+from defectgen.source import Source
+from defectgen.spec import DataSpec
+from defectgen.trained import Trained
+
+PAIRS = "pairs.parquet"
+PAIR_COLUMNS = ["instance_id", "image_id", "label", "mask_path", "mask_sha256", "x", "y", "w", "h", "seed"]
+SHOWN = 6  # defects of a class on the sheet
+
+
+def heal(
+    out: Path,
+    ingest: Path,
+    inpaint: Path,
+    upsample: Path,
+    seed: int,
+    name: str,
+    likelihood: Path | None = None,
+    *,
+    solver: Solver = DDPM(),  # noqa: B008 - stateless
+    steps: PositiveInt = 20,
+    guides: Sequence[Guide] = (ClassifierFree(3.0), Clip()),
+    upsampling_steps: PositiveInt = 12,
+    batch: PositiveInt = 16,
+) -> str:
+    """Heal every training picture that shows a defect; pictures that are healed are not healed again.
+
+    pairs.parquet has a row for each defect: its columns of ingest, `image_id` being the defective picture, the `seed`
+    it was healed by, and the healed picture's `healed_id` and `healed_path`.
+
+    Args:
+        out: folder of the healed pictures' manifest, pairs.parquet and sheet.png.
+        ingest: folder of the real pictures.
+        inpaint: folder of the trained inpainter.
+        upsample: folder of the trained upsampler; empty where no defect is large.
+        seed: decides everything.
+        name: product, part of every id.
+        likelihood: folder of the likelihood that a `Classifier` among the guides asks; None where none was trained.
+        solver: how a step from one noise level to the next is made, by both networks.
+        steps: noise levels that the inpainter walks.
+        guides: what is wrapped around the inpainter's denoiser, innermost first.
+        upsampling_steps: noise levels walked to give a large place its detail.
+        batch: pictures in every network call; part of what makes a data set repeatable.
+    """
+    source = Source(Manifest.load(ingest))
+    trained = Trained("heal", inpaint, upsample, likelihood)
+    painter, lineage = trained.painter(lambda trained: trained.trajectory(steps), solver, guides, upsampling_steps)
+    defects = defects_in_turn(source, "train", seed).assign(batch=batch)
+    images = _healed(out, source, painter, defects, partial(make_id, name, "heal", seed)).assign(**lineage._asdict())
+    manifest = Manifest(out, images, table([], INSTANCES))
+    pairs = paired(defects, images)
+    write_table(out / PAIRS, pairs)
+    write_image(out / "sheet.png", pair_sheet(source, manifest, pairs, painter.spec))
+    tracking.log_picture(out / "sheet.png", "healed")
+    print(f"  {len(pairs)} defects healed on {len(images)} pictures: {out / PAIRS}; look at {out}/sheet.png")
+    return manifest.save()
+
+
+def _healed(
+    out: Path, source: Source, painter: Painter, defects: pd.DataFrame, id_of: Callable[[str], str]
+) -> pd.DataFrame:
+    """The images rows of all healed pictures, part by part where they are not there yet."""
+    watch, pictures, size = Stopwatch(out), sorted(defects["image_id"].unique()), int(defects["batch"].iloc[0])
+    parts = []
+    with tqdm(total=len(pictures), desc="heal", unit="picture", disable=None) as bar:
+        for start in range(0, len(pictures), size):
+            few, path = pictures[start : start + size], out / f"parts/{start:06d}.parquet"
+            if (rows := _done(out, path)) is None:
+                healed = heal_pictures(source, painter, defects[defects["image_id"].isin(few)])
+                rows = table([_write(out, source, id_of(one), one, healed[one]) for one in few], IMAGES)
+                write_table(path, rows)
+                watch.keep()
+            parts.append(rows)
+            bar.update(len(few))
+    return pd.concat(parts, ignore_index=True)
+
+
+def _done(out: Path, path: Path) -> pd.DataFrame | None:
+    """The rows of a part, written after its pictures; None unless all of them are there as they were painted."""
+    try:
+        rows = pd.read_parquet(path)
+        pictures = Manifest(out, rows, table([], INSTANCES))
+        for _, row in rows.iterrows():
+            pictures.read(row)
+    except (UserError, OSError, ValueError, KeyError):
+        return None
+    return rows
+
+
+def _write(out: Path, source: Source, healed_id: str, image_id: str, pixels: Pixels) -> Row:
+    """Write a healed picture, and its legal region, which is that of the defective one; its row."""
+    path, legal = f"images/{healed_id}.png", source.legal(image_id)
+    write_image(out / path, pixels)
+    own = source.images.loc[image_id]
+    row = own.to_dict() | image_row(healed_id, path, pixels, own["split"], own["group"], image_id)
+    if legal is not None:
+        row |= {"legal_path": f"legal/{healed_id}.png"}
+        write_mask(out / row["legal_path"], legal)
+    return row
+
+
+def paired(defects: pd.DataFrame, images: pd.DataFrame) -> pd.DataFrame:
+    """One row for each defect: its defective picture and its healed one."""
+    healed = images.set_index("clean_id").loc[defects["image_id"]]
+    names = {"healed_id": list(healed["image_id"]), "healed_path": list(healed["image_path"])}
+    return defects[PAIR_COLUMNS].reset_index(drop=True).assign(**names)
+
+
+def pair_sheet(source: Source, healed: Manifest, pairs: pd.DataFrame, spec: DataSpec) -> Rgb:
+    """One row per class: defects about which the picture is shown as it was, with their outline, and healed."""
+    images, rows = healed.images.set_index("image_id"), []
+    for label in spec.classes[1:]:
+        row: list[Rgb] = []
+        for _, pair in pairs[pairs["label"] == label].head(SHOWN).iterrows():
+            job = Job.healing(source, pair, spec.size)
+            after = job.square.cut(healed.read(images.loc[pair["healed_id"]]))
+            row += [to_rgb(job.clean), outlined(job.clean, job.shape), to_rgb(after)]
+        rows.append(row)
+    return sheet(rows, spec.classes[1:], ["defective", "marked", "healed"] * SHOWN)
