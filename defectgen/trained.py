@@ -90,8 +90,8 @@ class Trained:
             raise UserError(f"{self.block}: the network was trained for {task}, which draws no defects; train another")
         if not _scalable(trained) and any(isinstance(guide, ClassifierFree) and guide.scale != 1 for guide in guides):
             raise UserError(
-                f"{self.block}.guides: ClassifierFree: the network was always told the same, or never nothing: there is "
-                "no difference to scale; leave it out, or train with a term and label_dropout between 0 and 1"
+                f"{self.block}.guides: ClassifierFree: the network was told always something or always nothing: there "
+                "is no difference to scale; leave it out, or train with a term and label_dropout between 0 and 1"
             )
         try:
             start.check(solver, trajectory)

@@ -41,7 +41,8 @@ class Sampler:
         walk = {name: asked[name] for name in ("steps", "jump", "repeats")}
         trained = Trained("generate", folders["inpaint"], None, folders.get("likelihood"))
         levels = partial(trajectory_of, asked["schedule"], **walk)
-        painter, _ = trained.painter(levels, asked["solver"], asked["guides"], asked["upsampling_steps"])
+        sampling = [asked[name] for name in ("solver", "guides", "upsampling_steps", "start")]
+        painter, _ = trained.painter(levels, *sampling)
         return cls(painter)
 
     @property
@@ -54,7 +55,7 @@ class Sampler:
         passed: list[int] = []
         watch = self.network.register_forward_pre_hook(lambda _, given: passed.append(len(given[0])))
         alone = replace(job, row=pd.Series({**job.row, "batch": 1}))
-        self.painter.low([alone], [job.row["label"]], [0])
+        self.painter.planned([alone], [0])
         watch.remove()
         return sum(passed)
 
@@ -62,5 +63,5 @@ class Sampler:
         """What the network makes of all jobs by one sampling seed, (N, C, size, size), and the seconds that took."""
         seeds = [make_seed(job.row["seed"], "sweep", seed) for job in jobs]
         start = time.perf_counter()
-        pictures = self.painter.low(jobs, [job.row["label"] for job in jobs], seeds)
+        pictures = self.painter.planned(jobs, seeds)
         return pictures, time.perf_counter() - start

@@ -9,6 +9,7 @@ import pytest
 from defectgen import outputs, pipeline
 from defectgen.config import Settings, read_settings
 from defectgen.errors import UserError
+from defectgen.learn.task import Whole
 from defectgen.steps import STEPS
 from defectgen.sweep.cell import Cell, read_cells
 from defectgen.sweep.neighbours import lines
@@ -47,7 +48,9 @@ def test_the_axes_say_what_the_settings_are(cells: dict[str, Cell]) -> None:
     for cell in cells.values():
         inpaint, generate = (cell.settings.arguments[step] for step in ("train.inpaint", "generate"))
         assert cell.axes["steps"] == generate["steps"]
-        assert cell.axes["start"] == inpaint["init_from"]
+        assert cell.axes["first weights"] == inpaint["init_from"]
+        assert cell.axes["begins at"] == type(generate["start"]).__name__.lower()
+        assert (cell.axes["context"] == "none") == isinstance(inpaint["task"], Whole)
         assert (cell.axes["sampling process"] == "resampling") == (generate["repeats"] > 1)
         assert (cell.axes["condition type"] == "conditional") == (inpaint["label_dropout"] == 0)
         guides = [type(guide).__name__ for guide in generate["guides"]]
@@ -83,8 +86,8 @@ def test_the_line_of_an_axis_is_in_order_and_held_against_the_default(cells: dic
 def test_each_training_is_run_once_and_ddim_has_that_of_ddpm(cells: dict[str, Cell], product: Settings) -> None:
     homes = {name: placed(cell, product, product.data / "networks") for name, cell in cells.items()}
     trained = distinct(homes.values())
-    assert Counter(step.key for _, step in trained) == {"inpaint": 5, "likelihood": 1}
-    assert len({settings.folder(step) for settings, step in trained}) == 6
+    assert Counter(step.key for _, step in trained) == {"inpaint": 9, "likelihood": 1}
+    assert len({settings.folder(step) for settings, step in trained}) == 10
     assert homes["ddim"].folders["inpaint"] == homes["ddpm"].folders["inpaint"] != homes["edm"].folders["inpaint"]
     without = [cell for name, cell in homes.items() if name != "ddim"]
     assert len(distinct(without)) == len(trained), "DDIM trains nothing of its own"
