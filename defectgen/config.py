@@ -5,7 +5,9 @@ import json
 import re
 import shlex
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -65,10 +67,12 @@ def read_settings(
     if overlay is not None:
         raw, source = overlaid(raw, read_overlay(overlay)), f"{overlay} over {path}"
         files += ["--with", str(overlay)]
-    overridden = (word[2:].partition("=")[0] for word in overrides if word.startswith("--"))
-    asked = [f"{key}." for key in (command, *_keys(raw), *overridden)]
+    given = [key for key, _ in _items(raw)]
+    given += [word[2:].partition("=")[0] for word in overrides if word.startswith("--")]
+    asked = [f"{key}." for key in (command, *given)]
     active = tuple(step for step in steps if not step.optional or any(key.startswith(f"{step.name}.") for key in asked))
     parser = build_parser(active)
+    _default_to(parser, dict(_named(raw, overrides)))
     known = {step.name: None for step in steps} | _types(parser)
     raw = _without_empty_blocks(raw, {name.rpartition(".")[0] for name in known} | {s.name for s in steps}, source)
     config = _parse(parser, raw, overrides, known, source)
@@ -120,12 +124,35 @@ def print_class_help(steps: Sequence[Step], words: Sequence[str]) -> None:
         raise UserError(f"command line: {explain(str(error), _types(parser))}") from None
 
 
-def _keys(raw: Mapping[str, Any], inside: str = "") -> Iterator[str]:
-    """Every key of the file, dotted where it lies within another one."""
+def _items(raw: Mapping[str, Any], inside: str = "") -> Iterator[tuple[str, Any]]:
+    """Every key of the file, dotted where it lies within another one, and its value."""
     for key, value in raw.items():
-        yield f"{inside}{key}"
+        yield f"{inside}{key}", value
         if isinstance(value, Mapping):
-            yield from _keys(value, f"{inside}{key}.")
+            yield from _items(value, f"{inside}{key}.")
+
+
+def _default_to(parser: ArgumentParser, classes: Mapping[str, str]) -> None:
+    """Where a class is named, by its key, its own defaults hold, and none of those of the class it replaces.
+
+    jsonargparse keeps the settings that both know by the same name. What is no class is left to it to refuse.
+    """
+    defaults = parser.get_defaults()
+    for key in classes.keys() & _types(parser).keys():
+        if isinstance(defaults.get(key), Namespace):
+            with suppress(ValueError, TypeError, ArgumentError):
+                parser.set_defaults({key: {"class_path": classes[key]}})
+
+
+def _named(raw: Mapping[str, Any], overrides: Sequence[str]) -> Iterator[tuple[str, str]]:
+    """Every key with a word that may name a class, in the file and then on the command line."""
+    for key, value in _items(raw):
+        if isinstance(value, str):
+            yield key.removesuffix(".class_path"), value
+    for word, following in pairwise([*overrides, "--"]):
+        key, _, value = word.removeprefix("--").partition("=")
+        if word.startswith("--") and (value or not following.startswith("--")):
+            yield key.removesuffix(".class_path"), value or following
 
 
 def _without_empty_blocks(raw: Mapping[str, Any], blocks: set[str], source: str, inside: str = "") -> dict[str, Any]:

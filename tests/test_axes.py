@@ -8,6 +8,7 @@ import pytest
 import torch
 import yaml
 from family import members
+from oracles import SPEC
 from torch import Tensor
 
 from defectgen.condition import Condition
@@ -19,6 +20,8 @@ from defectgen.diffusion.noise import Schedule
 from defectgen.diffusion.solve import Churn, Solver
 from defectgen.learn.checkpoint import build, describe
 from defectgen.learn.task import Filling, Restoration
+from defectgen.nn.efficient import EfficientUNet
+from defectgen.nn.unet import UNet
 from defectgen.steps import STEPS
 
 # Where each family is chosen: the step and its key.
@@ -102,3 +105,15 @@ def test_a_checkpoint_finds_its_schedule_again(schedule: type[Schedule]) -> None
 @pytest.mark.parametrize("parametrization", members(Parametrization))
 def test_a_checkpoint_finds_its_parametrization_again(parametrization: type[Parametrization]) -> None:
     assert type(build(describe(parametrization()), Parametrization)) is parametrization
+
+
+@pytest.mark.parametrize("network", ["EfficientUNet", {"class_path": "EfficientUNet"}])
+def test_a_class_that_is_named_has_its_own_defaults_and_none_of_the_one_it_replaces(
+    tmp_path: Path, network: Any
+) -> None:
+    """Both networks know `multipliers`, and only one set of them fits to the Efficient UNet's blocks."""
+    made_ = made(tmp_path, {"inpaint": {"network": network}}, {})["train.inpaint"]["network"]
+    own = EfficientUNet(SPEC)
+    assert describe(made_(SPEC)) == describe(own)
+    kept = made(tmp_path, {"inpaint": {"network": {"init_args": {"width": 8}}}}, {})["train.inpaint"]["network"](SPEC)
+    assert (kept.width, kept.multipliers) == (8, UNet(SPEC).multipliers)

@@ -8,6 +8,7 @@ import torch
 
 from defectgen import tracking
 from defectgen.diffusion.denoise import Backbone, Denoiser, Parametrization
+from defectgen.errors import UserError
 from defectgen.learn.prior import first_weights
 from defectgen.manifest import Manifest
 from defectgen.spec import DataSpec
@@ -36,9 +37,13 @@ def begun(
     """A denoiser laid out for speed, and the spec with the sigma_data that it goes by.
 
     Raises:
-        UserError: as `first_weights`.
+        UserError: the network cannot be made for this data, or as `first_weights`.
     """
     torch.manual_seed(seed % 2**63)
-    denoiser = first_weights(network(spec), parametrization, spec, init_from, block)
+    try:
+        made = network(spec)
+    except ValueError as error:
+        raise UserError(f"{block}.network: {error}") from None
+    denoiser = first_weights(made, parametrization, spec, init_from, block)
     denoiser.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's stubs lack it
     return denoiser, replace(spec, sigma_data=denoiser.sigma_data)
