@@ -7,6 +7,7 @@ import fake_stages
 import pytest
 import yaml
 
+from defectgen.cli import main
 from defectgen.config import Settings, read_settings
 from defectgen.errors import UserError
 from defectgen.pipeline import command_for
@@ -64,6 +65,15 @@ def test_the_command_line_has_the_last_word(tmp_path: Path) -> None:
     found = settings(tmp_path, {"patch": {"size": 16}}, "--patch.size", "8")
     assert found.resolved["patch"] == {"size": 8}
     assert f"--with {tmp_path / 'over.yaml'}" in found.command and "--with" in command_for(found, found.steps[0])
+
+
+def test_on_the_command_line_it_is_named_by_with(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    laid = settings(tmp_path, {"patch": {"size": 16}})
+    words = ["--config", str(tmp_path / "tile.yaml"), "--with", str(tmp_path / "over.yaml"), "--print_config"]
+    assert main(["run", *words], fake_stages.STEPS) == 0
+    assert yaml.safe_load(capsys.readouterr().out) == laid.resolved
+    assert main(["run", *words[:3], str(tmp_path / "ower.yaml")], fake_stages.STEPS) == 2
+    assert "did you mean" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
