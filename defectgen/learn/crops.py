@@ -65,13 +65,8 @@ class UpsamplingExamples(Dataset[UpsamplingExample]):
             label = self.dropped
         uniform = (self.offset + index * GOLDEN) % 1.0
         level = float(np.exp(rng.uniform(*np.log(AUGMENTATION))))
-        shown = example(picture, Given(picture, region), label, uniform, int(rng.integers(2**62)), grey)
+        shown = example(picture, _all_of(picture, region), label, uniform, int(rng.integers(2**62)), grey)
         return _doubted(shown, level, rng, grey)
-
-    def deviation(self, count: int) -> float:
-        """Standard deviation of the detail in the regions of the first `count` examples."""
-        shown = [self[index] for index in range(min(count, self.length))]
-        return float(torch.cat([one["x0"][one["region"].expand_as(one["x0"]) > 0] for one in shown]).std())
 
 
 class HeldCrops(Dataset[UpsamplingExample]):
@@ -89,7 +84,7 @@ class HeldCrops(Dataset[UpsamplingExample]):
         picture, mask, label, grey = self.patches[number]
         picture, mask = _window(picture, mask, self.crop, rng)
         region = grow(mask, FACTOR * REACH)
-        shown = example(picture, Given(picture, region), label, LEVELS[level], int(rng.integers(2**62)), grey)
+        shown = example(picture, _all_of(picture, region), label, LEVELS[level], int(rng.integers(2**62)), grey)
         return _doubted(shown, DOUBT, rng, grey)
 
 
@@ -102,6 +97,11 @@ def _window(
     top, left = np.clip(centre - rng.integers(crop // 4, 3 * crop // 4, 2), 0, mask.shape[0] - crop) // FACTOR * FACTOR
     rows, columns = slice(top, top + crop), slice(left, left + crop)
     return np.ascontiguousarray(picture[:, rows, columns]), mask[rows, columns]
+
+
+def _all_of(picture: NDArray[np.float32], region: Mask) -> Given:
+    """The whole picture, of which `_doubted` then makes what an upsampler is given."""
+    return Given(picture, region, np.zeros_like(picture))
 
 
 def _doubted(shown: Example, level: float, rng: np.random.Generator, grey: bool) -> UpsamplingExample:

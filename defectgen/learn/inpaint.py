@@ -38,8 +38,9 @@ class Inpainter(Generator):
         context = torch.from_numpy(np.stack([one.context for one in given])).to(self.device)
         label = torch.tensor(list(labels), device=self.device)
         cond = Condition(context, self._planes(np.stack([one.region for one in given])), label, self.classes)
-        known = torch.from_numpy(patches).to(self.device)
-        return self.draw(known, self._planes(regions), cond, seeds).cpu().numpy()
+        guess = np.stack([one.guess for one in given])
+        known = torch.from_numpy(patches - guess).to(self.device)
+        return guess + self.draw(known, self._planes(regions), cond, seeds).cpu().numpy()
 
     def _planes(self, regions: NDArray[np.bool_]) -> Tensor:
         """Regions (N, H, W) as the network sees them, (N, 1, H, W) float32."""

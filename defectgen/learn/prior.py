@@ -10,11 +10,7 @@ from defectgen.nn.inherit import Inheriting
 from defectgen.spec import DataSpec
 
 _FOLDER = Path(defectgen.__file__).parent / "prior"
-SHIPPED = {  # by block
-    "train.inpaint": _FOLDER / "inpaint64",
-    "train.upsample": _FOLDER / "upsample256",
-    "train.restore": _FOLDER / "inpaint64",
-}
+SHIPPED = {"train.inpaint": _FOLDER / "inpaint64", "train.upsample": _FOLDER / "upsample256"}  # by block
 
 
 def first_weights(

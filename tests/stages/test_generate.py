@@ -84,9 +84,11 @@ def folders(tmp_path_factory: pytest.TempPathFactory) -> Folders:
     return Folders(root / "ingest", root / "patch", root / "inpaint", root / "upsample", root / "critic", root / "plan")
 
 
-def draw_set(folders: Folders, out: Path, planned: Path | None = None, gates: tuple[Gate, ...] = (Coin(0.5),)) -> str:
+def draw_set(
+    folders: Folders, out: Path, planned: Path | None = None, gates: tuple[Gate, ...] = (Coin(0.5),), **settings: Any
+) -> str:
     inputs = (folders.ingest, folders.inpaint, folders.upsample, folders.critic, planned or folders.plan)
-    return generate(out, *inputs, 0, steps=2, upsampling_steps=2, guides=(Clip(),), gates=gates)
+    return generate(out, *inputs, 0, steps=2, upsampling_steps=2, guides=(Clip(),), gates=gates, **settings)
 
 
 @pytest.fixture(scope="module")
@@ -254,8 +256,10 @@ def test_a_network_of_whole_pictures_draws_by_repaint_and_leaves_what_is_outside
     folders: Folders, generated: Manifest, tmp_path: Path
 ) -> None:
     whole = retold(folders, tmp_path / "whole", Whole())
-    assert draw_set(whole, tmp_path / "drawn") != generated.digest()
-    test_outside_the_regions_a_picture_is_bit_identical_to_its_clean_one(whole, Manifest.load(tmp_path / "drawn"))
+    resampled = draw_set(whole, tmp_path / "resampled", jump=1, repeats=2)
+    assert len({resampled, draw_set(whole, tmp_path / "straight"), generated.digest()}) == 3
+    drawn = Manifest.load(tmp_path / "resampled")
+    test_outside_the_regions_a_picture_is_bit_identical_to_its_clean_one(whole, drawn)
 
 
 def test_a_network_that_restores_is_refused_in_one_line(folders: Folders, tmp_path: Path) -> None:
