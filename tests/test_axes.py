@@ -102,3 +102,15 @@ def test_a_checkpoint_finds_its_schedule_again(schedule: type[Schedule]) -> None
 @pytest.mark.parametrize("parametrization", members(Parametrization))
 def test_a_checkpoint_finds_its_parametrization_again(parametrization: type[Parametrization]) -> None:
     assert type(build(describe(parametrization()), Parametrization)) is parametrization
+
+
+def test_the_settings_of_every_step_are_yaml_that_can_be_fed_back_in(tmp_path: Path) -> None:
+    """A default that jsonargparse cannot spell out would be written as an object at some address."""
+    path, again = tmp_path / "tile.yaml", tmp_path / "again.yaml"
+    optional: dict[str, Any] = {"draw": {"clean": 9}, "train": {"likelihood": {}, "restore": {}}}
+    path.write_text(yaml.safe_dump({"product": "tile", "ingest": {"source": str(tmp_path)}} | optional))
+    settings = read_settings(path, "run", [], STEPS)
+    assert {step.name for step in settings.steps} == {step.name for step in STEPS}
+    assert " object at 0x" not in settings.text()
+    again.write_text(settings.text())
+    assert read_settings(again, "run", [], STEPS).resolved == settings.resolved

@@ -101,9 +101,7 @@ def test_a_product_that_loses_nothing_is_refused_in_one_line(
 ) -> None:
     """Pictures of a camera without colour, stored as red, green and blue."""
     monkeypatch.setattr(Manifest, "read", lambda self, row: np.full((64, 64, 3), 7 * len(row), np.uint8))
-    with pytest.raises(
-        UserError, match=r"Colorization\(\): grey copied is all but the truth"
-    ) as error:
+    with pytest.raises(UserError, match=r"Colorization\(\): grey copied is all but the truth") as error:
         train_restorer(tmp_path / "out", coloured, 0, task=Colorization(), **TINY)
     assert "\n" not in str(error.value) and not (tmp_path / "out").exists()
 
