@@ -117,3 +117,15 @@ def test_a_class_that_is_named_has_its_own_defaults_and_none_of_the_one_it_repla
     assert describe(made_(SPEC)) == describe(own)
     kept = made(tmp_path, {"inpaint": {"network": {"init_args": {"width": 8}}}}, {})["train.inpaint"]["network"](SPEC)
     assert (kept.width, kept.multipliers) == (8, UNet(SPEC).multipliers)
+
+
+def test_the_settings_of_every_step_are_yaml_that_can_be_fed_back_in(tmp_path: Path) -> None:
+    """A default that jsonargparse cannot spell out would be written as an object at some address."""
+    path, again = tmp_path / "tile.yaml", tmp_path / "again.yaml"
+    optional: dict[str, Any] = {"draw": {"clean": 9}, "train": {"likelihood": {}, "restore": {}}, "heal": {}}
+    path.write_text(yaml.safe_dump({"product": "tile", "ingest": {"source": str(tmp_path)}} | optional))
+    settings = read_settings(path, "run", [], STEPS)
+    assert {step.name for step in settings.steps} == {step.name for step in STEPS}
+    assert " object at 0x" not in settings.text()
+    again.write_text(settings.text())
+    assert read_settings(again, "run", [], STEPS).resolved == settings.resolved

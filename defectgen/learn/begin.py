@@ -9,9 +9,12 @@ import torch
 from defectgen import tracking
 from defectgen.diffusion.denoise import Backbone, Denoiser, Parametrization
 from defectgen.errors import UserError
+from defectgen.learn.data import SizedExamples
 from defectgen.learn.prior import first_weights
 from defectgen.manifest import Manifest
 from defectgen.spec import DataSpec
+
+MEASURED = 100  # examples by which a spread is told
 
 
 def opened(patch: Path) -> tuple[DataSpec, Manifest]:
@@ -24,6 +27,12 @@ def opened(patch: Path) -> tuple[DataSpec, Manifest]:
     counts = manifest.instances["label"].value_counts().to_dict()
     tracking.log_data_set(patch.name, patch, manifest.digest(), "train", counts)
     return spec, manifest
+
+
+def deviation(examples: SizedExamples) -> float:
+    """Standard deviation of x0 in the regions of the first examples: the sigma_data of what is no plain picture."""
+    shown = [examples[index] for index in range(min(MEASURED, len(examples)))]
+    return float(torch.cat([one["x0"][one["region"].expand_as(one["x0"]) > 0] for one in shown]).std())
 
 
 def begun(

@@ -66,14 +66,9 @@ class UpsamplingExamples(Dataset[UpsamplingExample]):
             label = self.dropped
         uniform = (self.offset + index * GOLDEN) % 1.0
         level = float(np.exp(rng.uniform(*np.log(AUGMENTATION))))
-        given, noise_seed = Given(picture, region), int(rng.integers(2**62))
+        given, noise_seed = _all_of(picture, region), int(rng.integers(2**62))
         shown = example(picture, given, Asked.only(label, picture), uniform, noise_seed, grey)
         return _doubted(shown, level, rng, grey)
-
-    def deviation(self, count: int) -> float:
-        """Standard deviation of the detail in the regions of the first `count` examples."""
-        shown = [self[index] for index in range(min(count, self.length))]
-        return float(torch.cat([one["x0"][one["region"].expand_as(one["x0"]) > 0] for one in shown]).std())
 
 
 class HeldCrops(Dataset[UpsamplingExample]):
@@ -91,7 +86,7 @@ class HeldCrops(Dataset[UpsamplingExample]):
         picture, mask, label, grey = self.patches[number]
         picture, mask = _window(picture, mask, self.crop, rng)
         region = grow(mask, FACTOR * REACH)
-        given, noise_seed = Given(picture, region), int(rng.integers(2**62))
+        given, noise_seed = _all_of(picture, region), int(rng.integers(2**62))
         shown = example(picture, given, Asked.only(label, picture), LEVELS[level], noise_seed, grey)
         return _doubted(shown, DOUBT, rng, grey)
 
@@ -105,6 +100,11 @@ def _window(
     top, left = np.clip(centre - rng.integers(crop // 4, 3 * crop // 4, 2), 0, mask.shape[0] - crop) // FACTOR * FACTOR
     rows, columns = slice(top, top + crop), slice(left, left + crop)
     return np.ascontiguousarray(picture[:, rows, columns]), mask[rows, columns]
+
+
+def _all_of(picture: NDArray[np.float32], region: Mask) -> Given:
+    """The whole picture, of which `_doubted` then makes what an upsampler is given."""
+    return Given(picture, region, np.zeros_like(picture))
 
 
 def _doubted(shown: Example, level: float, rng: np.random.Generator, grey: bool) -> UpsamplingExample:

@@ -34,8 +34,8 @@ LEVELS = (0.1, 0.3, 0.5, 0.7, 0.9)  # places in [0, 1) of the noise levels valid
 class Example(TypedDict):
     """One training example, or a batch of them."""
 
-    x0: Tensor  # (C, H, W) in [-1, 1]
-    context: Tensor  # (K, H, W), what the network is given of x0
+    x0: Tensor  # (C, H, W), what is drawn: a picture in [-1, 1], of a restoration what its guess lacks
+    context: Tensor  # (K, H, W), what the network sees of the picture
     region: Tensor  # (1, H, W), 1 = to be synthesised
     label: Tensor  # () int64
     noise: Tensor  # like x0, standard normal
@@ -190,7 +190,7 @@ def spread(items: Sequence[Item], count: int) -> Sequence[Item]:
 def example(patch: Picture, given: Given, asked: Asked, uniform: float, noise_seed: int, grey: bool = False) -> Example:
     """One example of a patch (C, H, W), what a network is given of it, and what it is told."""
     return Example(
-        x0=torch.from_numpy(patch),
+        x0=torch.from_numpy(patch - given.guess),
         context=torch.from_numpy(given.context),
         region=torch.from_numpy(given.region[None].astype(np.float32)),
         label=torch.tensor(asked.label),

@@ -43,9 +43,11 @@ class Inpainter(Generator):
         shows: Sequence[Asked] | None = None,
     ) -> NDArray[np.float32]:
         """The same where it is known what is given of each patch."""
-        known = torch.from_numpy(patches).to(self.device)
+        guess = np.stack([one.guess for one in given])
+        known = torch.from_numpy(patches - guess).to(self.device)
         found = None if shows is None else self._condition(given, shows)
-        return self.draw(known, self._planes(regions), self._condition(given, asked), seeds, found).cpu().numpy()
+        drawn = self.draw(known, self._planes(regions), self._condition(given, asked), seeds, found)
+        return guess + drawn.cpu().numpy()
 
     def _condition(self, given: Sequence[Given], asked: Sequence[Asked]) -> Condition:
         context = torch.from_numpy(np.stack([one.context for one in given])).to(self.device)

@@ -14,11 +14,7 @@ from defectgen.spec import DataSpec
 
 Description = dict[str, Any]  # as `describe` gives it
 _FOLDER = Path(defectgen.__file__).parent / "prior"
-SHIPPED = {  # by block
-    "train.inpaint": _FOLDER / "inpaint64",
-    "train.upsample": _FOLDER / "upsample256",
-    "train.restore": _FOLDER / "inpaint64",
-}
+SHIPPED = {"train.inpaint": _FOLDER / "inpaint64", "train.upsample": _FOLDER / "upsample256"}  # by block
 
 
 def first_weights(

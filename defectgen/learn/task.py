@@ -1,7 +1,8 @@
 """Tasks: what a network is given of a picture and what of it it is to draw (Saharia et al. 2022, Palette).
 
 One network, loss and sampler serve all of them: only context and region differ. A filling draws what lies within a
-region of the product's and leaves the rest as it is; a restoration makes a picture again of what is left of it.
+region of the product's and leaves the rest as it is; a restoration makes a picture again of what is left of it, by
+drawing what a trivial guess lacks, so that it need not learn to copy.
 """
 
 from abc import ABC, abstractmethod
@@ -24,11 +25,13 @@ LUMA = np.array([0.299, 0.587, 0.114], np.float32)  # of red, green and blue (IT
 class Given(NamedTuple):
     """What a network is given of one picture.
 
-    context (C, H, W) float32 in [-1, 1]: what it sees of the picture; region (H, W), True = to be drawn.
+    context (C, H, W) float32 in [-1, 1]: what it sees of the picture; region (H, W), True = to be drawn; guess, like
+    context: what is drawn is the picture less this one, which outside the region is the truth or zero.
     """
 
     context: NDArray[np.float32]
     region: Mask
+    guess: NDArray[np.float32]
 
 
 class Task(ABC):
@@ -54,7 +57,7 @@ class Inpainting(Filling):
     """Given the picture with the region blanked, draw the region; what surrounds it is clean at every noise level."""
 
     def given(self, picture: NDArray[np.float32], region: Mask, rng: np.random.Generator) -> Given:
-        return Given(picture * ~region, region)
+        return Given(picture * ~region, region, np.zeros_like(picture))
 
 
 class Whole(Filling):
@@ -65,7 +68,7 @@ class Whole(Filling):
     """
 
     def given(self, picture: NDArray[np.float32], region: Mask, rng: np.random.Generator) -> Given:
-        return Given(np.zeros_like(picture), np.ones_like(region))
+        return Given(np.zeros_like(picture), np.ones_like(region), np.zeros_like(picture))
 
     def known(self, pictures: Tensor, wanted: Tensor) -> Known:
         return KnownNoised(pictures, wanted)
@@ -76,9 +79,21 @@ class Restoration(Task):
 
     baseline: ClassVar[str]  # what `trivial` does, in words
 
+    def given(self, picture: NDArray[np.float32], region: Mask, rng: np.random.Generator) -> Given:
+        context, lost = self.left(picture, rng)
+        return Given(context, lost, self.trivial(context, lost))
+
     @abstractmethod
-    def trivial(self, given: Given) -> NDArray[np.float32]:
-        """What anybody can make of it without learning anything: a picture (C, H, W) in [-1, 1]."""
+    def left(self, picture: NDArray[np.float32], rng: np.random.Generator) -> tuple[NDArray[np.float32], Mask]:
+        """What is left of a picture (C, H, W) in [-1, 1], like it, and the region (H, W) in which something is lost.
+
+        Raises:
+            UserError: such a picture cannot lose it.
+        """
+
+    def trivial(self, context: NDArray[np.float32], lost: Mask) -> NDArray[np.float32]:
+        """The baseline, a picture (C, H, W) in [-1, 1]: what anybody can make of it without learning anything."""
+        return context
 
 
 class Uncropping(Restoration):
@@ -97,21 +112,21 @@ class Uncropping(Restoration):
             raise ValueError(f"share must lie between 0 and 1, not {share}")
         self.share = share
 
-    def given(self, picture: NDArray[np.float32], region: Mask, rng: np.random.Generator) -> Given:
-        height, width = region.shape
+    def left(self, picture: NDArray[np.float32], rng: np.random.Generator) -> tuple[NDArray[np.float32], Mask]:
+        _, height, width = picture.shape
         if rng.random() < 0.5:
             depth = self.share * np.eye(4)[rng.integers(4)]
         else:
             depth = np.full(4, (1 - sqrt(1 - self.share)) / 2)
         top, bottom, left, right = np.ceil(depth * [height, height, width, width]).astype(int)
-        hidden = np.ones_like(region)
+        hidden = np.ones((height, width), bool)
         hidden[top : height - bottom, left : width - right] = False
-        return Given(picture * ~hidden, hidden)
+        return picture * ~hidden, hidden
 
-    def trivial(self, given: Given) -> NDArray[np.float32]:
-        rows, columns = (np.flatnonzero(~given.region.all(axis=axis)) for axis in (1, 0))
-        height, width = given.region.shape
-        window = given.context[:, rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+    def trivial(self, context: NDArray[np.float32], lost: Mask) -> NDArray[np.float32]:
+        rows, columns = (np.flatnonzero(~lost.all(axis=axis)) for axis in (1, 0))
+        height, width = lost.shape
+        window = context[:, rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
         beyond = ((0, 0), (rows[0], height - 1 - rows[-1]), (columns[0], width - 1 - columns[-1]))
         return np.pad(window, beyond, mode="edge")
 
@@ -121,19 +136,11 @@ class Colorization(Restoration):
 
     baseline = "grey copied"
 
-    def given(self, picture: NDArray[np.float32], region: Mask, rng: np.random.Generator) -> Given:
-        """What it is given.
-
-        Raises:
-            UserError: the picture has no colour.
-        """
+    def left(self, picture: NDArray[np.float32], rng: np.random.Generator) -> tuple[NDArray[np.float32], Mask]:
         if len(picture) == 1:
             raise UserError("train.restore.task: Colorization: the product's pictures are grey; take another task")
         grey = np.tensordot(LUMA, picture, axes=1)
-        return Given(np.repeat(grey[None], len(picture), axis=0), np.ones_like(region))
-
-    def trivial(self, given: Given) -> NDArray[np.float32]:
-        return given.context
+        return np.repeat(grey[None], len(picture), axis=0), np.ones(grey.shape, bool)
 
 
 class JPEGRestoration(Restoration):
@@ -151,12 +158,9 @@ class JPEGRestoration(Restoration):
             raise ValueError(f"qualities must lie in 1 to 100, the lowest first, not {lowest} and {highest}")
         self.lowest, self.highest = lowest, highest
 
-    def given(self, picture: NDArray[np.float32], region: Mask, rng: np.random.Generator) -> Given:
+    def left(self, picture: NDArray[np.float32], rng: np.random.Generator) -> tuple[NDArray[np.float32], Mask]:
         quality = int(rng.integers(self.lowest, self.highest, endpoint=True))
-        return Given(compressed(picture, quality), np.ones_like(region))
-
-    def trivial(self, given: Given) -> NDArray[np.float32]:
-        return given.context
+        return compressed(picture, quality), np.ones(picture.shape[1:], bool)
 
 
 def compressed(picture: NDArray[np.float32], quality: int) -> NDArray[np.float32]:

@@ -36,7 +36,7 @@ HELD = 200  # drawings that validation looks at
 ENLARGED = 8  # drawings on the sheet of the upsampler
 
 
-class Task(ABC):
+class Lessons(ABC):
     """One network and its lessons, all of which follow from the seed."""
 
     does: str  # for its card
@@ -66,7 +66,7 @@ class Task(ABC):
         """
 
 
-class Inpainting(Task):
+class InpaintingLessons(Lessons):
     """Defects of every family to be painted into a region."""
 
     does = "Paints a defect of a described kind into a masked region of a 64 px patch."
@@ -87,7 +87,7 @@ class Inpainting(Task):
         return preview(module, cases_of(Teacher(self.spec.size, self.seed), self.spec))
 
 
-class Upsampling(Task):
+class UpsamplingLessons(Lessons):
     """Drawings to be raised from low resolution; what detail a defect has, that shows, so no more is said of it."""
 
     does = DOES
@@ -120,7 +120,7 @@ class Upsampling(Task):
             yield self.patches.draw(rng)
 
 
-TASKS: Mapping[str, type[Task]] = {"inpaint64": Inpainting, "upsample256": Upsampling}
+TASKS: Mapping[str, type[Lessons]] = {"inpaint64": InpaintingLessons, "upsample256": UpsamplingLessons}
 
 
 def cases_of(teacher: Teacher, spec: DataSpec) -> dict[str, list[Case]]:

@@ -19,7 +19,7 @@ from defectgen.learn.data import PatchData
 from defectgen.learn.fit import fit
 from defectgen.learn.module import DiffusionModule
 from defectgen.learn.precision import fastest_precision
-from defectgen.learn.taught import TASKS, Task
+from defectgen.learn.taught import TASKS, Lessons
 from defectgen.speed.machine import describe_machine
 
 EMA_DECAY, WARMUP = 0.9995, 500  # the latter in a tenth of the steps, where there are fewer
@@ -105,7 +105,7 @@ def lessons_sheet(teacher: Teacher) -> Rgb:
 
 
 def model_card(
-    lessons: Task, denoiser: Denoiser, settings: dict[str, str | float], seconds: float, curve: dict[int, float]
+    lessons: Lessons, denoiser: Denoiser, settings: dict[str, str | float], seconds: float, curve: dict[int, float]
 ) -> str:
     """What a person should know before starting from the weights, and how to make them again, as Markdown."""
     parameters = sum(parameter.numel() for parameter in denoiser.parameters()) / 1e6

@@ -1,18 +1,18 @@
 """train.restore: a network that restores patches of the product, and how near to the truth it brings held-out ones."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
-from typing import Literal
 
 from jsonargparse.typing import PositiveFloat, PositiveInt
 
 from defectgen import tracking
 from defectgen.diffusion.denoise import EDM, Backbone, EDMWeighting, Parametrization, Weighting
-from defectgen.diffusion.guide import Clip
 from defectgen.diffusion.noise import Karras, Schedule
 from defectgen.diffusion.solve import DDPM
+from defectgen.errors import UserError
 from defectgen.imaging.files import write_image
-from defectgen.learn.begin import begun, opened
+from defectgen.learn.begin import begun, deviation, opened
 from defectgen.learn.callbacks import ExponentialAverage, read_curves
 from defectgen.learn.card import model_card
 from defectgen.learn.checkpoint import CHECKPOINT, named, save_checkpoint
@@ -32,6 +32,7 @@ VALIDATION_PATCHES = 12  # per class
 VALIDATIONS = 8  # the weights of the best of them are kept
 WARMUP = 100  # steps in which the learning rate rises
 GOOD_SHARE = 0.5  # of clean patches
+NOTICED = 1 / 255  # half a level of 8 bits: what a guess lacks at least for there to be something to learn
 
 
 def train_restorer(
@@ -41,16 +42,18 @@ def train_restorer(
     *,
     task: Restoration = JPEGRestoration(),  # noqa: B008 - stateless
     network: Callable[[DataSpec], Backbone] = UNet,
-    schedule: Schedule = Karras(),  # noqa: B008 - stateless
+    schedule: Schedule = Karras(lowest=0.002, highest=1.0),  # noqa: B008 - stateless
     parametrization: Parametrization = EDM(),  # noqa: B008 - stateless
     weighting: Weighting = EDMWeighting(),  # noqa: B008 - stateless
-    init_from: Literal["prior", "none"] | Path = "prior",
     steps: PositiveInt = 1500,
     batch: PositiveInt = 16,
     learning_rate: PositiveFloat = 4e-4,
     sampling_steps: PositiveInt = 20,
+    samples: PositiveInt = 8,
 ) -> str:
     """Train a network for one restoration and restore held-out patches; a killed training goes on.
+
+    It draws what the task's trivial guess lacks, so it starts from nothing and is at once as good as that guess.
 
     Args:
         out: folder of the checkpoint, the curves, restored.parquet and restored.png.
@@ -58,20 +61,24 @@ def train_restorer(
         seed: of the first weights, of every training example and of what is lost of the held-out patches.
         task: what is lost of a patch and is to be drawn again.
         network: the network, made for the data's DataSpec.
-        schedule: noise levels of training and sampling.
+        schedule: noise levels of training and sampling; what a guess lacks is fainter than a picture.
         parametrization: what the network predicts.
         weighting: weight of the error at each noise level.
-        init_from: first weights: the prior that comes with defectgen, none at all, or the folder of a checkpoint.
         steps: optimiser steps.
         batch: patches in a step.
         learning_rate: the highest, after warm-up.
         sampling_steps: noise levels walked to restore a held-out patch.
+        samples: times that each is restored; the mean comes nearest to the truth.
     """
     spec, manifest = opened(patch)
     patches, held_out = Patches(manifest, spec, "train"), Patches(manifest, spec, "val")
     lost = lost_of(held_out, task, HELD_OUT, seed)
     precision = fastest_precision()
-    denoiser, spec = begun(network, parametrization, spec, init_from, "train.restore", seed)
+    examples = TrainingExamples(patches, spec, steps * batch, GOOD_SHARE, 0.0, seed, task)
+    if (lacking := deviation(examples)) < NOTICED:
+        raise UserError(f"train.restore.task: {named(task)}: {task.baseline} is all but the truth; take another task")
+    spec = replace(spec, sigma_data=lacking)
+    denoiser, spec = begun(network, parametrization, spec, "none", "train.restore", seed)
     module = DiffusionModule(
         denoiser,
         schedule,
@@ -82,30 +89,30 @@ def train_restorer(
         steps=steps,
         told=untold,
     )
-    examples = TrainingExamples(patches, spec, steps * batch, GOOD_SHARE, 0.0, seed, task)
     data = PatchData(examples, ValidationExamples(held_out, spec, VALIDATION_PATCHES, seed, task), batch)
     fit(module, data, out, max(1, steps // VALIDATIONS), precision, [ExponentialAverage()])
     curve = read_curves(out / "curves.jsonl").get("val/loss", {})
-    recipe = f"{steps} steps of {batch} patches, {precision}, seed {seed}, from {init_from}"
+    recipe = f"{steps} steps of {batch} patches, {precision}, seed {seed}"
     card = model_card("Restorer", f"Restores {spec.size} px patches: {named(task)}.", spec, denoiser, recipe, curve)
     digest = save_checkpoint(out / CHECKPOINT, denoiser, schedule, spec, precision, card, task)
     levels = schedule.trajectory(sampling_steps)
-    restorer = Inpainter(denoiser.eval(), levels, len(spec.classes), DDPM(), [Clip()], precision, task)
-    _show(out, restorer, task, lost)
+    restorer = Inpainter(denoiser.eval(), levels, len(spec.classes), DDPM(), [], precision, task)
+    _show(out, restorer, lost, samples, task.baseline)
     return digest
 
 
-def _show(out: Path, restorer: Inpainter, task: Restoration, lost: list[Lost]) -> None:
+def _show(out: Path, restorer: Inpainter, lost: list[Lost], samples: int, baseline: str) -> None:
     """Restore the held-out patches; write the figures and the sheet and say how it went."""
     if not lost:
         print("  no held-out patch to restore")
         return
-    drawn = restored(restorer, lost)
-    table = figures(lost, drawn, task)
+    drawn = restored(restorer, lost, samples)
+    table = figures(lost, drawn)
     write_table(out / "restored.parquet", table)
-    write_image(out / "restored.png", restoration_sheet(lost, drawn, task))
+    write_image(out / "restored.png", restoration_sheet(lost, drawn, baseline))
     tracking.log_picture(out / "restored.png", "restored")
-    ours, trivial = (float(table[column].mean()) for column in ("psnr", "psnr_trivial"))
-    tracking.log_metrics({"restored/psnr": ours, "restored/psnr_trivial": trivial})
-    print(f"  restored {ours:.1f} dB, {task.baseline} {trivial:.1f} dB on {len(lost)} held-out patches")
+    means = table.mean(numeric_only=True)
+    tracking.log_metrics({f"restored/{name}": float(mean) for name, mean in means.items()})
+    ours = f"restored {means['psnr']:.1f} dB (mean of {samples} samples; one alone {means['psnr_one']:.1f} dB)"
+    print(f"  {ours}, {baseline} {means['psnr_trivial']:.1f} dB on {len(lost)} held-out patches")
     print(f"  look at {out}/restored.png")

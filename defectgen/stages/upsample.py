@@ -10,7 +10,7 @@ from jsonargparse.typing import ClosedUnitInterval, NonNegativeInt, PositiveFloa
 
 from defectgen.diffusion.denoise import EDM, Backbone, EDMWeighting, Parametrization, Weighting
 from defectgen.diffusion.noise import Karras, Schedule
-from defectgen.learn.begin import begun
+from defectgen.learn.begin import begun, deviation
 from defectgen.learn.callbacks import ExponentialAverage, SampleSheet, read_curves
 from defectgen.learn.card import model_card
 from defectgen.learn.checkpoint import CHECKPOINT, save_checkpoint
@@ -30,7 +30,6 @@ from defectgen.spec import DataSpec
 
 CROP = 128  # side of a training example in pixels
 VALIDATION_REGIONS, SHOWN = 6, 2  # per class
-MEASURED = 100  # examples by which the spread of detail is told
 
 
 def train_upsampler(
@@ -92,7 +91,7 @@ def train_upsampler(
     )
     own = examples(patches, flips=spec.flips, seed=seed)
     drawn = examples(DrawnPatches(spec, CROP, len(spec.classes), seed), flips=[], seed=make_seed(seed, "drawn"))
-    spec = replace(spec, sigma_data=own.deviation(MEASURED))
+    spec = replace(spec, sigma_data=deviation(own))
     denoiser, spec = begun(network, parametrization, spec, init_from, "train.upsample", seed)
     module = DiffusionModule(
         denoiser,

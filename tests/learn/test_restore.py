@@ -24,10 +24,10 @@ def held_out(manifest: Manifest, spec: DataSpec) -> Patches:
 
 
 class Clairvoyant(Scripted):
-    """Answers what the pictures truly are."""
+    """Answers what the guesses lack."""
 
     def __init__(self, lost: list[Lost]) -> None:
-        super().__init__(torch.from_numpy(np.stack([one.picture for one in lost])))
+        super().__init__(torch.from_numpy(np.stack([one.picture - one.given.guess for one in lost])))
         self.weight = torch.nn.Parameter(torch.zeros(1))
         self.labels: list[int] = []
 
@@ -67,12 +67,30 @@ def test_a_network_that_knows_the_truth_restores_it_untold_of_any_class(
     lost = lost_of(held_out, task, 3, 0)
     network = Clairvoyant(lost)
     restorer = Inpainter(Denoiser(network, X0(), 0.3), Karras().trajectory(3), 3, DDPM(), [], task=task)
-    drawn = restored(restorer, lost)
-    table = figures(lost, drawn, task)
+    drawn = restored(restorer, lost, 2)
+    table = figures(lost, drawn)
+    assert drawn.shape == (2, *np.shape([one.picture for one in lost]))
     assert list(table["image_id"]) == [one.name for one in lost]
-    assert (table["psnr"] > 100).all() and (table["psnr_trivial"] < 60).all()
+    assert (table[["psnr", "psnr_one"]] > 100).all(axis=None) and (table["psnr_trivial"] < 60).all()
     assert set(network.labels) == {3}, "the number that stands for not told"
-    assert restoration_sheet(lost, drawn, task).shape[2] == 3
+    assert restoration_sheet(lost, drawn, task.baseline).shape[2] == 3
+
+
+def test_the_mean_of_samples_is_nearer_to_the_truth_than_one_and_each_follows_from_its_own_seed(
+    held_out: Patches,
+) -> None:
+    """A network without an idea leaves the noise of the last level, other noise in every sample."""
+    lost = lost_of(held_out, JPEGRestoration(), 4, 0)
+    network = Scripted(torch.zeros(4, 1, 64, 64))
+    network.register_parameter("weight", torch.nn.Parameter(torch.zeros(1)))
+    levels = torch.tensor([0.3, 0.2], dtype=torch.float64)
+    restorer = Inpainter(Denoiser(network, X0(), 0.3), levels, 3, DDPM(), [], task=JPEGRestoration())
+    drawn = restored(restorer, lost, 3)
+    assert np.array_equal(drawn, restored(restorer, lost, 3)) and np.array_equal(drawn[:1], restored(restorer, lost, 1))
+    assert len({sample.tobytes() for patches in drawn for sample in patches}) == 12
+    assert np.abs(drawn).max() <= 1
+    table = figures(lost, drawn)
+    assert (table["psnr"] > table["psnr_one"] + 2).all()
 
 
 def test_in_training_no_class_is_told_either(manifest: Manifest, spec: DataSpec) -> None:

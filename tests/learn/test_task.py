@@ -58,7 +58,9 @@ def given_by(task: Task, seed: int = 0, shown: NDArray[np.float32] | None = None
 def test_what_is_given_follows_from_picture_region_and_chance_alone(task: Task) -> None:
     given, again = given_by(task), given_by(task)
     assert np.array_equal(given.context, again.context) and np.array_equal(given.region, again.region)
-    assert given.context.shape == (3, SIDE, SIDE) and given.context.dtype == np.float32
+    assert np.array_equal(given.guess, again.guess)
+    for part in (given.context, given.guess):
+        assert part.shape == (3, SIDE, SIDE) and part.dtype == np.float32
     assert given.region.shape == (SIDE, SIDE) and given.region.dtype == bool and given.region.any()
     assert np.abs(given.context).max() <= 1
 
@@ -67,7 +69,10 @@ def test_what_is_given_follows_from_picture_region_and_chance_alone(task: Task) 
 def test_outside_what_is_to_be_drawn_the_context_is_the_truth(task: Task) -> None:
     for seed in range(5):
         given = given_by(task, seed)
-        assert np.array_equal(given.context[:, ~given.region], picture()[:, ~given.region])
+        truth = picture()[:, ~given.region]
+        assert np.array_equal(given.context[:, ~given.region], truth)
+        guess = given.guess[:, ~given.region]
+        assert np.array_equal(guess, truth if isinstance(task, Restoration) else 0 * truth)
 
 
 @every_task
@@ -85,11 +90,11 @@ def test_what_is_known_is_kept_bit_for_bit_in_the_end(task: Task) -> None:
 
 def test_inpainting_blanks_the_region_as_it_always_has_and_leaves_nothing_to_chance() -> None:
     rng = np.random.default_rng(0)
-    context, region = Inpainting().given(picture(), square(), rng)
+    context, region, guess = Inpainting().given(picture(), square(), rng)
     assert rng.random() == np.random.default_rng(0).random(), "else other examples would follow from the same seed"
     x0, blanked = torch.from_numpy(picture()), torch.from_numpy(square().astype(np.float32))
     assert (x0 * (1 - blanked)).numpy().tobytes() == context.tobytes()
-    assert np.array_equal(region, square())
+    assert np.array_equal(region, square()) and not guess.any()
 
 
 def test_the_whole_picture_is_to_be_drawn_and_nothing_of_it_told() -> None:
@@ -116,7 +121,7 @@ def test_uncropping_trivially_carries_the_edge_on() -> None:
         given = task.given(ramp, square(), np.random.default_rng(seed))
         columns = np.flatnonzero(~given.region.all(axis=0))
         expected = ramp[0, 0].clip(ramp[0, 0, columns[0]], ramp[0, 0, columns[-1]])
-        assert np.array_equal(task.trivial(given), np.broadcast_to(expected, (1, SIDE, SIDE)))
+        assert np.array_equal(given.guess, np.broadcast_to(expected, (1, SIDE, SIDE)))
 
 
 def test_colorization_shows_the_same_grey_in_every_channel() -> None:
@@ -149,7 +154,7 @@ def test_jpeg_spoils_the_picture_by_every_quality_asked_for_and_no_other(channel
 def test_jpeg_and_grey_are_their_own_baselines() -> None:
     for task in (JPEGRestoration(), Colorization()):
         given = given_by(task)
-        assert np.array_equal(task.trivial(given), given.context)
+        assert np.array_equal(given.guess, given.context)
 
 
 @pytest.mark.parametrize(
@@ -181,10 +186,15 @@ def test_an_example_of_any_task_follows_from_seed_and_index_and_differs_only_in_
         for index in (7, 2, 0):
             example = one[index]
             assert same(example, again[index])
-            for name in ("x0", "noise", "label", "uniform"):
+            for name in ("noise", "label", "uniform"):
                 assert torch.equal(example[name], plain[index][name])  # type: ignore[literal-required]
-            known = (example["region"] == 0).expand_as(example["x0"])
-            assert torch.equal(example["context"][known], example["x0"][known])
+            truth, known = plain[index]["x0"], (example["region"] == 0).expand_as(example["x0"])
+            assert torch.equal(example["context"][known], truth[known])
+            if isinstance(task, Filling):
+                assert torch.equal(example["x0"], truth), "all of it is drawn"
+            else:
+                assert (example["x0"][known] == 0).all(), "what the guess lacks"
+                assert 0 < example["x0"].abs().mean() < truth.abs().mean()
 
 
 def test_a_task_that_draws_lots_draws_others_for_every_example(manifest: Manifest, spec: DataSpec) -> None:
