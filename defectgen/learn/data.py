@@ -6,7 +6,7 @@ workers, batches or what came before. So a killed training resumes to the same w
 
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from typing import Any, Protocol, TypedDict, TypeVar
+from typing import Any, NotRequired, Protocol, TypedDict, TypeVar
 
 import lightning
 import numpy as np
@@ -36,6 +36,7 @@ class Example(TypedDict):
     label: Tensor  # () int64
     noise: Tensor  # like x0, standard normal
     uniform: Tensor  # () float64 in [0, 1): where in the schedule's training levels
+    mixed_in: NotRequired[Tensor]  # () bool: it is not the product's own
 
 
 class Patches:
@@ -62,6 +63,15 @@ class Patches:
             self.masks[number] = manifest.read_mask(defect)
             self.labels.append(label)
             self.tree[label][row["group"]].setdefault(row["source_id"], []).append(number)
+
+    def beside(self, other: "Patches") -> "Patches":
+        """Itself, with the clean patches of another one."""
+        first = len(self.pictures)
+        self.ids += [other.ids[number] for number in other.good]
+        self.pictures += [other.pictures[number] for number in other.good]
+        self.labels += [0] * len(other.good)
+        self.good += range(first, len(self.pictures))
+        return self
 
     def draw_defect(self, rng: np.random.Generator) -> int:
         """A patch with a defect: the class uniformly, then the group, then the exposure, then the patch."""

@@ -20,7 +20,7 @@ from defectgen.learn.drawn import DrawnExamples, Mixed
 from defectgen.learn.fit import TIMED, fit, steps_for
 from defectgen.learn.module import DiffusionModule
 from defectgen.learn.precision import Precision, fastest_precision
-from defectgen.learn.preserve import earlier_inpainter, preserved, united
+from defectgen.learn.preserve import Preserving, earlier_inpainter, preserved, united
 from defectgen.learn.preview import cases_of, preview
 from defectgen.learn.prior import first_weights
 from defectgen.manifest import Manifest, make_seed
@@ -65,8 +65,8 @@ def train(
         parametrization: what the network predicts.
         weighting: weight of the error at each noise level.
         init_from: first weights: the prior that comes with defectgen, none at all, or the folder of a checkpoint.
-        preserve: share of the examples that are pictures which the inpainter of init_from, one of your own, has drawn
-            of its classes: it keeps them while it learns new ones, which need only a few pictures.
+        preserve: share of the examples that hold it to what the inpainter of init_from, one of your own, says of its
+            own classes: it keeps them while it learns new ones, which need only a few pictures; 0.5 is a good share.
         drawn_share: share of the other examples that are drawings, as the prior learned from, against forgetting and
             copying.
         steps: optimiser steps.
@@ -96,7 +96,7 @@ def train(
     kept = preserved(out / "preserved", denoiser, earlier, patches, spec, resolved, seed) if earlier else None
 
     def prepare(steps: int) -> tuple[DiffusionModule, PatchData]:
-        module = DiffusionModule(
+        module = (Preserving if kept else DiffusionModule)(
             denoiser,
             schedule,
             weighting,
@@ -110,7 +110,7 @@ def train(
             drawn = DrawnExamples(spec, steps * batch, good_share, 0.0, seed)
             examples = Mixed(examples, drawn, drawn_share, seed)
         if kept:
-            again = TrainingExamples(kept, spec, steps * batch, 0.0, label_dropout, make_seed(seed, "preserved"))
+            again = TrainingExamples(kept, spec, steps * batch, good_share, label_dropout, make_seed(seed, "preserved"))
             examples = Mixed(examples, again, preserve, make_seed(seed, "preserve"))
         validation = ValidationExamples(held_out, spec, VALIDATION_PATCHES, seed)
         return module, PatchData(examples, validation, batch, workers)
