@@ -1,7 +1,7 @@
 """A new class from four pictures: does it appear, and are the old classes still what they were?
 
 An inpainter is trained on the other classes of PRODUCT; then NEW is taught to it from SHOTS pictures alone, once with
-`preserve` and once without. Run by hand where `patch` has finished for PRODUCT; 15 minutes of one core the first time,
+`preserve` and once without. Run by hand where `patch` has finished for PRODUCT; 15 minutes of one quiet core the first time,
 trainings that are there are kept. Prints a table and writes a sheet into data/few_shot:
 
     .venv/bin/python -m pytest -m slow -s tests/test_few_shot_slow.py

@@ -42,12 +42,12 @@ def earlier_inpainter(init_from: str | Path, block: str) -> Checkpoint:
     Raises:
         UserError: there is none to start from, or it cannot be read.
     """
-    if not isinstance(init_from, Path):
+    if init_from in ("prior", "none"):
         raise UserError(
             f"{block}.preserve: init_from: {init_from} knows no classes of yours; give init_from the folder "
             "`checkpoint` that an earlier training has written, or leave preserve out"
         )
-    return load_checkpoint(init_from)
+    return load_checkpoint(Path(init_from))
 
 
 def united(earlier: DataSpec, spec: DataSpec) -> DataSpec:
