@@ -6,7 +6,7 @@ workers, batches or what came before. So a killed training resumes to the same w
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, Protocol, TypedDict, TypeVar
+from typing import Any, NotRequired, Protocol, TypedDict, TypeVar
 
 import lightning
 import numpy as np
@@ -42,6 +42,7 @@ class Example(TypedDict):
     uniform: Tensor  # () float64 in [0, 1): where in the schedule's training levels
     text: str  # the caption, of a batch a list of them; "" where it is not told
     reference: Tensor  # (C + 1, H, W) an example beside the mask of its defect; zeros where it is not told
+    mixed_in: NotRequired[Tensor]  # () bool: it is not the product's own
 
 
 class Patches:
@@ -73,6 +74,16 @@ class Patches:
             self.at_edge[number] = bool(defect["at_edge"])
             self.labels.append(label)
             self.tree[label][row["group"]].setdefault(row["source_id"], []).append(number)
+
+    def beside(self, other: "Patches") -> "Patches":
+        """Itself, with the clean patches of another one."""
+        first = len(self.pictures)
+        self.ids += [other.ids[number] for number in other.good]
+        self.pictures += [other.pictures[number] for number in other.good]
+        self.labels += [0] * len(other.good)
+        self.groups += [other.groups[number] for number in other.good]
+        self.good += range(first, len(self.pictures))
+        return self
 
     def draw_defect(self, rng: np.random.Generator) -> int:
         """A patch with a defect: the class uniformly, then the group, then the exposure, then the patch."""

@@ -86,7 +86,10 @@ class HeldDrawings(Dataset[Example]):
 
 
 class Mixed(Dataset[Example]):
-    """Of every example a coin says whether it is the product's own or, with the probability `share`, the other one."""
+    """Of every example a coin says whether it is the product's own or, with the probability `share`, the other one.
+
+    `mixed_in` of an example says which.
+    """
 
     def __init__(self, own: SizedExamples, other: SizedExamples, share: float, seed: int) -> None:
         self.own, self.other, self.share, self.seed = own, other, share, make_seed(seed, "mixed")
@@ -95,5 +98,5 @@ class Mixed(Dataset[Example]):
         return len(self.own)
 
     def __getitem__(self, index: int) -> Example:
-        coin = np.random.default_rng((self.seed, index)).random()
-        return (self.other if coin < self.share else self.own)[index]
+        other = bool(np.random.default_rng((self.seed, index)).random() < self.share)
+        return (self.other if other else self.own)[index] | {"mixed_in": torch.tensor(other)}

@@ -1,29 +1,33 @@
-"""Prior preservation: pictures that an earlier inpainter draws of its own classes are shown again while it is taught
-another one from a few pictures, so that it does not forget them (Ruiz et al. 2023, DreamBooth, sec. 3.2).
+"""Prior preservation: while an inpainter is taught a new class from a few pictures, it is held to what it said before,
+of pictures that it drew of its own classes, so that it does not forget them (Ruiz et al. 2023, DreamBooth, sec. 3.2).
 
-The pictures of those classes need not be at hand: the earlier network's weights are what is left of them.
+The real pictures of those classes need not be at hand: the earlier network's weights are what is left of them.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
+from copy import deepcopy
 from dataclasses import replace
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
+from torch import Tensor
 from tqdm import tqdm
 
-from defectgen.diffusion.denoise import Denoiser
+from defectgen.diffusion.denoise import Denoiser, noised
 from defectgen.diffusion.guide import Clip
 from defectgen.diffusion.solve import DDPM
+from defectgen.drawing.teacher import Teacher
 from defectgen.errors import UserError
-from defectgen.imaging.augment import Augment
 from defectgen.imaging.files import Mask, from_float, write_image, write_mask
 from defectgen.imaging.region import REACH, grow
 from defectgen.learn.asked import Asked
 from defectgen.learn.checkpoint import Checkpoint, load_checkpoint
-from defectgen.learn.data import Patches, any_of
+from defectgen.learn.data import Example, Patches, any_of
 from defectgen.learn.inpaint import Inpainter
+from defectgen.learn.module import DiffusionModule
 from defectgen.learn.precision import Precision
 from defectgen.manifest import IMAGES, INSTANCES, Manifest, Row, image_row, make_id, make_seed, mask_row, table
 from defectgen.spec import DataSpec
@@ -39,12 +43,12 @@ def earlier_inpainter(init_from: str | Path, block: str) -> Checkpoint:
     Raises:
         UserError: there is none to start from, or it cannot be read.
     """
-    if not isinstance(init_from, Path):
+    if init_from in ("prior", "none"):
         raise UserError(
             f"{block}.preserve: init_from: {init_from} knows no classes of yours; give init_from the folder "
             "`checkpoint` that an earlier training has written, or leave preserve out"
         )
-    return load_checkpoint(init_from)
+    return load_checkpoint(Path(init_from))
 
 
 def united(earlier: DataSpec, spec: DataSpec) -> DataSpec:
@@ -63,7 +67,8 @@ def preserved(
 ) -> Patches:
     """The pictures that are kept in `folder`, drawn now where they are not there yet: PER_CLASS of each earlier class.
 
-    Every class in turn, on the product's clean training patches, in the shapes of its training defects.
+    Every class in turn, on the product's clean training patches, in shapes that the prior's teacher draws: the earlier
+    defects' own are not at hand, and in those of a new class all classes soon look the same.
 
     denoiser: the earlier one, before it is taught anything, for the classes of `spec`.
     """
@@ -72,7 +77,34 @@ def preserved(
         inpainter = Inpainter(denoiser, levels, len(spec.classes), DDPM(), [Clip()], precision, earlier.task)
         lessons = list(_lessons(patches, spec, earlier.spec.classes[1:], seed))
         _save(folder, patches, _drawn(inpainter, patches, lessons, spec))
-    return Patches(Manifest.load(folder), spec, "train")
+    return Patches(Manifest.load(folder), spec, "train").beside(patches)
+
+
+class Preserving(DiffusionModule):
+    """Of the pictures that are mixed in it is to say what the earlier denoiser says (Li & Hoiem 2016).
+
+    Its answer takes the picture's place, and what the noisy picture then differs by that of the noise. The pictures
+    themselves, of which each is only one that could be, would teach it to draw them ever smoother.
+    """
+
+    def __init__(self, denoiser: Denoiser, *arguments: Any, **settings: Any) -> None:
+        super().__init__(denoiser, *arguments, **settings)
+        self._earlier = [deepcopy(denoiser).requires_grad_(False)]  # in a list it is no part of what is trained
+
+    def loss(self, batch: Example) -> Tensor:
+        return super().loss(self._answered(batch) if "mixed_in" in batch else batch)
+
+    @torch.no_grad()
+    def _answered(self, batch: Example) -> Example:
+        x0, sigma, cond = batch["x0"], self.schedule.draw(batch["uniform"]), self.told(batch, self.classes)
+        x = noised(x0, batch["noise"], sigma, cond)
+        said = torch.where(cond.region > 0, self._earlier[0].to(x.device)(x, sigma, cond), x0)
+        rest = (x - said) / sigma.to(x.dtype).reshape(-1, 1, 1, 1)
+        mixed_in = batch["mixed_in"].reshape(-1, 1, 1, 1)
+        return batch | {
+            "x0": torch.where(mixed_in, said, x0),
+            "noise": torch.where(mixed_in, rest, batch["noise"]),
+        }
 
 
 class _Lesson(NamedTuple):
@@ -86,13 +118,12 @@ class _Lesson(NamedTuple):
 
 
 def _lessons(patches: Patches, spec: DataSpec, classes: Sequence[str], seed: int) -> Iterator[_Lesson]:
-    mirrored = Augment(spec.flips).alone
+    teacher = Teacher(spec.size, make_seed(seed, "preserved shapes"))
     for number in range(PER_CLASS * len(classes)):
         rng = np.random.default_rng((make_seed(seed, "preserved"), number))
-        donor = patches.draw_defect(rng)
-        ground = any_of(rng, patches.good) if patches.good else donor
-        shape = mirrored(patches.masks[donor], int(rng.integers(2**32)))
-        yield _Lesson(classes[number % len(classes)], donor, ground, shape, int(rng.integers(2**62)))
+        ground = any_of(rng, patches.good) if patches.good else patches.draw_defect(rng)
+        label, donor, shape = classes[number % len(classes)], patches.draw_defect(rng), teacher(number).mask
+        yield _Lesson(label, donor, ground, shape, int(rng.integers(2**62)))
 
 
 def _drawn(
@@ -114,8 +145,7 @@ def _drawn(
 
 def _asked(patches: Patches, lesson: _Lesson, spec: DataSpec) -> Asked:
     donor, number = lesson.donor, spec.number(lesson.label)
-    look, at_edge = (patches.pictures[donor], patches.masks[donor]), patches.at_edge[donor]
-    return Asked.like(*look, number, lesson.label, lesson.shape, at_edge)
+    return Asked.like(patches.pictures[donor], patches.masks[donor], number, lesson.label, lesson.shape, False)
 
 
 def _save(folder: Path, patches: Patches, drawn: Iterable[tuple[_Lesson, NDArray[np.float32]]]) -> None:
@@ -130,5 +160,5 @@ def _save(folder: Path, patches: Patches, drawn: Iterable[tuple[_Lesson, NDArray
         row = image_row(name, image_path, pixels, "train", name, clean_id=patches.ids[lesson.ground])
         images.append(row | {"source_id": name})
         defect = mask_row(name, name, lesson.label, mask_path, lesson.shape)
-        instances.append(defect | {"at_edge": patches.at_edge[lesson.donor]})
+        instances.append(defect | {"at_edge": False})
     Manifest(folder, table(images, IMAGES), table(instances, INSTANCES)).save()

@@ -18,7 +18,7 @@ from defectgen.learn.drawn import DrawnExamples, Mixed
 from defectgen.learn.fit import TIMED, fit, steps_for
 from defectgen.learn.module import DiffusionModule
 from defectgen.learn.precision import Precision, fastest_precision
-from defectgen.learn.preserve import earlier_inpainter, preserved, united
+from defectgen.learn.preserve import Preserving, earlier_inpainter, preserved, united
 from defectgen.learn.preview import cases_of, preview
 from defectgen.learn.task import Filling, Inpainting
 from defectgen.manifest import make_seed
@@ -65,8 +65,8 @@ def train(
         parametrization: what the network predicts.
         weighting: weight of the error at each noise level.
         init_from: first weights: the prior that comes with defectgen, none at all, or the folder of a checkpoint.
-        preserve: share of the examples that are pictures which the inpainter of init_from, one of your own, has drawn
-            of its classes: it keeps them while it learns new ones, which need only a few pictures.
+        preserve: share of the examples that hold it to what the inpainter of init_from, one of your own, says of its
+            own classes: it keeps them while it learns new ones, which need only a few pictures; 0.5 is a good share.
         drawn_share: share of the other examples that are drawings, as the prior learned from, against forgetting and
             copying.
         steps: optimiser steps.
@@ -91,7 +91,7 @@ def train(
     kept = preserved(out / "preserved", denoiser, earlier, patches, spec, resolved, seed) if earlier else None
 
     def prepare(steps: int) -> tuple[DiffusionModule, PatchData]:
-        module = DiffusionModule(
+        module = (Preserving if kept else DiffusionModule)(
             denoiser,
             schedule,
             weighting,
@@ -106,7 +106,7 @@ def train(
             examples = Mixed(examples, drawn, drawn_share, seed)
         if kept:
             length, own = steps * batch, make_seed(seed, "preserved")
-            again = TrainingExamples(kept, spec, length, 0.0, label_dropout, own, task)
+            again = TrainingExamples(kept, spec, length, good_share, label_dropout, own, task)
             examples = Mixed(examples, again, preserve, make_seed(seed, "preserve"))
         validation = ValidationExamples(held_out, spec, VALIDATION_PATCHES, seed, task)
         return module, PatchData(examples, validation, batch, workers)

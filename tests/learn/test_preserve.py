@@ -7,14 +7,14 @@ import numpy as np
 import pytest
 import torch
 
-from defectgen.diffusion.denoise import EDM, Denoiser
+from defectgen.diffusion.denoise import EDM, Denoiser, EDMWeighting, noised
 from defectgen.diffusion.noise import Karras
 from defectgen.errors import UserError
 from defectgen.imaging.region import REACH, grow
 from defectgen.learn import preserve
 from defectgen.learn.checkpoint import Checkpoint
-from defectgen.learn.data import Patches
-from defectgen.learn.preserve import earlier_inpainter, preserved, united
+from defectgen.learn.data import Example, Patches
+from defectgen.learn.preserve import Preserving, earlier_inpainter, preserved, united
 from defectgen.learn.task import Inpainting
 from defectgen.manifest import Manifest
 from defectgen.nn.unet import UNet
@@ -51,28 +51,26 @@ def test_earlier_classes_keep_their_numbers_and_new_ones_come_after_them(spec: D
 
 
 def test_every_earlier_class_is_drawn_as_often_and_no_new_one(own: Patches, spec: DataSpec, tmp_path: Path) -> None:
-    assert sorted(kept(tmp_path, own, spec).labels) == [1, 1, 1, 2, 2, 2, 3, 3, 3]
+    again = kept(tmp_path, own, spec)
+    assert sorted(filter(None, again.labels)) == [1, 1, 1, 2, 2, 2, 3, 3, 3]
+    assert len(again.good) == len(own.good), "beside the clean patches"
 
 
-def test_they_are_drawn_on_clean_patches_in_shapes_at_hand(own: Patches, spec: DataSpec, tmp_path: Path) -> None:
+def test_they_are_drawn_on_clean_patches_in_shapes_of_many_kinds(own: Patches, spec: DataSpec, tmp_path: Path) -> None:
     again = kept(tmp_path, own, spec)
     grounds = Manifest.load(tmp_path).images.set_index("image_id")["clean_id"]
-    shapes = {mirrored.tobytes() for mask in own.masks.values() for mirrored in mirrorings(mask)}
+    assert len({mask.tobytes() for mask in again.masks.values()}) == len(again.masks)
     for number, mask in again.masks.items():
-        assert mask.tobytes() in shapes
         ground = own.ids.index(grounds[again.ids[number]])
         assert ground in own.good
         changed = np.abs(again.pictures[number] - own.pictures[ground]).max(axis=0) > 1e-4
         assert changed.any() and not changed[~grow(mask, REACH)].any()
 
 
-def mirrorings(mask: np.ndarray) -> list[np.ndarray]:
-    return [np.ascontiguousarray(mask[::rows, ::columns]) for rows in (1, -1) for columns in (1, -1)]
-
-
 def test_a_resumed_training_finds_what_the_first_one_drew(own: Patches, spec: DataSpec, tmp_path: Path) -> None:
     first = kept(tmp_path, own, spec, seed=1)
     again = kept(tmp_path, own, spec, seed=2)  # which would draw others
+    assert first.ids == again.ids
     np.testing.assert_array_equal(np.stack(first.pictures), np.stack(again.pictures))
 
 
@@ -103,3 +101,63 @@ def test_what_knows_no_classes_of_the_users_has_none_to_preserve(init_from: str)
         earlier_inpainter(init_from, "train.inpaint")
     assert one_line(caught.value).startswith(f"train.inpaint.preserve: init_from: {init_from} knows no classes")
     assert "leave preserve out" in str(caught.value)
+
+
+def test_the_noisy_picture_of_what_is_mixed_in_stays_the_same() -> None:
+    """The answer takes the picture's place, and what the noisy picture differs from it by that of the noise."""
+    module, batch = taught(), examples()
+    answered = module._answered(batch | {"mixed_in": torch.tensor([True, False, True, False])})
+    sigma, cond = module.schedule.draw(batch["uniform"]), module.told(batch, module.classes)
+    before, after = (noised(one["x0"], one["noise"], sigma, cond) for one in (batch, answered))
+    torch.testing.assert_close(after, before, rtol=1e-5, atol=1e-5)
+    changed = (answered["x0"] != batch["x0"]).flatten(1).any(dim=1)
+    assert changed.tolist() == [True, False, True, False]
+    outside = batch["region"] == 0
+    assert torch.equal(answered["x0"][outside], batch["x0"][outside])
+
+
+def test_before_it_learns_it_has_nothing_to_learn_from_what_is_mixed_in_and_then_it_is_held_to_it() -> None:
+    module, batch = taught(), examples()
+    batch["mixed_in"] = torch.tensor([True, False, True, False])
+    alone = module.loss(examples())
+    loss = module.loss(batch)
+    assert loss[0] < 1e-9 and loss[2] < 1e-9
+    torch.testing.assert_close(loss[[1, 3]], alone[[1, 3]])
+    with torch.no_grad():
+        for parameter in module.parameters():
+            parameter += 0.05
+    assert (module.loss(batch) > 1e-4).all()
+
+
+def test_the_earlier_network_is_no_part_of_what_is_trained_and_saved() -> None:
+    module = taught()
+    assert module.state_dict().keys() == {f"denoiser.{name}" for name in module.denoiser.state_dict()}
+    assert len(list(module.parameters())) == len(list(module.denoiser.parameters()))
+    module.loss(examples() | {"mixed_in": torch.ones(4, dtype=torch.bool)}).mean().backward()
+
+
+def taught() -> Preserving:
+    torch.manual_seed(0)
+    denoiser = Denoiser(UNet(EARLIER, width=8, multipliers=(1,), attention=()), EDM(), EARLIER.sigma_data)
+    for parameter in denoiser.parameters():
+        parameter.data += 0.05 * torch.randn_like(parameter)
+    return Preserving(
+        denoiser, Karras(), EDMWeighting(), classes=len(EARLIER.classes), learning_rate=1e-3, warmup=1, steps=1
+    )
+
+
+def examples() -> Example:
+    rng = torch.Generator().manual_seed(1)
+    region = torch.zeros(4, 1, 64, 64)
+    region[..., 20:40, 10:30] = 1
+    x0 = 0.3 * torch.randn(4, 1, 64, 64, generator=rng)
+    return Example(
+        x0=x0,
+        context=x0 * (1 - region),
+        region=region,
+        label=torch.tensor([1, 2, 3, 4]),
+        noise=torch.randn(4, 1, 64, 64, generator=rng),
+        uniform=torch.tensor([0.1, 0.4, 0.6, 0.9], dtype=torch.float64),
+        text=[""] * 4,  # type: ignore[typeddict-item]  # of a batch
+        reference=torch.zeros(4, 2, 64, 64),
+    )

@@ -284,7 +284,7 @@ def test_a_network_that_restores_is_refused_in_one_line(folders: Folders, tmp_pa
 
 def test_begun_at_the_donors_it_draws_other_pictures_and_always_the_same(folders: Folders, tmp_path: Path) -> None:
     starts = {"donor": Donor(0.5), "again": Donor(0.5), "noise": Noise()}
-    digests = [draw_set(folders, tmp_path / name, start=start, steps=15) for name, start in starts.items()]
+    digests = [draw_set(folders, tmp_path / name, start=start, steps=8) for name, start in starts.items()]
     assert digests[0] == digests[1] != digests[2]
     test_outside_the_regions_a_picture_is_bit_identical_to_its_clean_one(folders, Manifest.load(tmp_path / "donor"))
 
