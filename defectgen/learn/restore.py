@@ -1,7 +1,8 @@
 """Restoring held-out patches, and how near they come to the truth; beside it what is made of them without learning.
 
 A sample is as rough as the truth, but rough elsewhere: its squared error is twice that of the mean of all samples,
-3 dB, however well the network has learned (Blau & Michaeli 2018). So the mean of several is measured, and one beside.
+3 dB, however well the network has learned (Blau & Michaeli 2018). That mean is what the denoiser answers where nothing
+of the picture is left, in one call. So both are measured.
 """
 
 from collections.abc import Sequence
@@ -57,35 +58,31 @@ def untold(batch: Example, classes: int) -> Condition:
     return inpainting_of(batch, classes).unconditional()
 
 
-def restored(restorer: Inpainter, lost: Sequence[Lost], samples: int) -> NDArray[np.float32]:
-    """What the network draws of the patches, each so many times from other noise: (samples, N, C, H, W) in [-1, 1]."""
-    starts = range(0, len(lost), BATCH)
-    parts = [(number, lost[start : start + BATCH]) for number in range(samples) for start in starts]
-    drawn = [_drawn(restorer, part, number) for number, part in tqdm(parts, desc="restore", disable=None)]
-    return np.concatenate(drawn).reshape(samples, len(lost), *lost[0].picture.shape)
+def restored(restorer: Inpainter, lost: Sequence[Lost]) -> NDArray[np.float32]:
+    """What the network draws of the patches, (N, C, H, W) in [-1, 1]."""
+    parts = [lost[start : start + BATCH] for start in range(0, len(lost), BATCH)]
+    return np.concatenate([_drawn(restorer, part) for part in tqdm(parts, desc="restore", disable=None)])
 
 
-def _drawn(restorer: Inpainter, part: Sequence[Lost], number: int) -> NDArray[np.float32]:
-    """Sample `number` of each of a few patches."""
+def _drawn(restorer: Inpainter, part: Sequence[Lost]) -> NDArray[np.float32]:
     pictures, regions = np.stack([one.picture for one in part]), np.stack([one.given.region for one in part])
-    seeds = [make_seed(one.seed, number) for one in part]
+    given, seeds = [one.given for one in part], [one.seed for one in part]
     asked = [Asked.only(restorer.classes, one.picture) for one in part]
-    drawn = restorer.fill(pictures, regions, [one.given for one in part], asked, seeds)
-    return drawn.clip(-1, 1)
+    return restorer.fill(pictures, regions, given, asked, seeds).clip(-1, 1)
 
 
-def figures(lost: Sequence[Lost], drawn: NDArray[np.float32]) -> pd.DataFrame:
-    """One row per patch, in dB: psnr of the mean over all samples (samples, N, C, H, W), psnr_one of the first, and
+def figures(lost: Sequence[Lost], mean: NDArray[np.float32], sample: NDArray[np.float32]) -> pd.DataFrame:
+    """One row per patch, in dB: psnr of the mean of all samples (N, C, H, W), psnr_sample of a single one, and
     psnr_trivial of the baseline.
     """
     return pd.DataFrame(
         {
             "image_id": one.name,
-            "psnr": psnr(mean, one.picture, one.given.region),
-            "psnr_one": psnr(first, one.picture, one.given.region),
+            "psnr": psnr(ours, one.picture, one.given.region),
+            "psnr_sample": psnr(single, one.picture, one.given.region),
             "psnr_trivial": psnr(one.given.guess, one.picture, one.given.region),
         }
-        for one, mean, first in zip(lost, drawn.mean(axis=0), drawn[0], strict=True)
+        for one, ours, single in zip(lost, mean, sample, strict=True)
     )
 
 
@@ -95,11 +92,13 @@ def psnr(picture: NDArray[np.float32], truth: NDArray[np.float32], region: Mask)
     return 10 * float(np.log10(4 / max(error, EXACT)))
 
 
-def restoration_sheet(lost: Sequence[Lost], drawn: NDArray[np.float32], baseline: str) -> Rgb:
+def restoration_sheet(
+    lost: Sequence[Lost], mean: NDArray[np.float32], sample: NDArray[np.float32], baseline: str
+) -> Rgb:
     """A few patches as given, as the baseline and as the network make of them, and as they truly are."""
     rows = [
-        [one.given.context, one.given.guess, first, mean, one.picture]
-        for one, first, mean in spread(list(zip(lost, drawn[0], drawn.mean(axis=0), strict=True)), SHOWN)
+        [one.given.context, one.given.guess, ours, single, one.picture]
+        for one, ours, single in spread(list(zip(lost, mean, sample, strict=True)), SHOWN)
     ]
     native = [[to_rgb(from_float(picture, np.dtype(np.uint8))) for picture in row] for row in rows]
-    return sheet(native, columns=["given", baseline, "restored once", f"mean of {len(drawn)}", "true"], cell=CELL)
+    return sheet(native, columns=["given", baseline, "restored", "one sample", "true"], cell=CELL)

@@ -4,7 +4,9 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 from jsonargparse.typing import PositiveFloat, PositiveInt
+from numpy.typing import NDArray
 
 from defectgen import tracking
 from defectgen.diffusion.denoise import EDM, Backbone, EDMWeighting, Parametrization, Weighting
@@ -49,7 +51,6 @@ def train_restorer(
     batch: PositiveInt = 16,
     learning_rate: PositiveFloat = 4e-4,
     sampling_steps: PositiveInt = 20,
-    samples: PositiveInt = 8,
 ) -> str:
     """Train a network for one restoration and restore held-out patches; a killed training goes on.
 
@@ -67,8 +68,7 @@ def train_restorer(
         steps: optimiser steps.
         batch: patches in a step.
         learning_rate: the highest, after warm-up.
-        sampling_steps: noise levels walked to restore a held-out patch.
-        samples: times that each is restored; the mean comes nearest to the truth.
+        sampling_steps: noise levels walked for a single sample, which is shown beside the mean of all.
     """
     spec, manifest = opened(patch)
     patches, held_out = Patches(manifest, spec, "train"), Patches(manifest, spec, "val")
@@ -95,24 +95,25 @@ def train_restorer(
     recipe = f"{steps} steps of {batch} patches, {precision}, seed {seed}"
     card = model_card("Restorer", f"Restores {spec.size} px patches: {named(task)}.", spec, denoiser, recipe, curve)
     digest = save_checkpoint(out / CHECKPOINT, denoiser, schedule, spec, precision, card, task)
-    levels = schedule.trajectory(sampling_steps)
-    restorer = Inpainter(denoiser.eval(), levels, len(spec.classes), DDPM(), [], precision, task)
-    _show(out, restorer, lost, samples, task.baseline)
+    if lost:
+        mean, sample = (
+            restored(Inpainter(denoiser.eval(), levels, len(spec.classes), DDPM(), [], precision, task), lost)
+            for levels in (schedule.trajectory(1), schedule.trajectory(sampling_steps))
+        )
+        _show(out, lost, mean, sample, task.baseline)
+    else:
+        print("  no held-out patch to restore")
     return digest
 
 
-def _show(out: Path, restorer: Inpainter, lost: list[Lost], samples: int, baseline: str) -> None:
-    """Restore the held-out patches; write the figures and the sheet and say how it went."""
-    if not lost:
-        print("  no held-out patch to restore")
-        return
-    drawn = restored(restorer, lost, samples)
-    table = figures(lost, drawn)
+def _show(out: Path, lost: list[Lost], mean: NDArray[np.float32], sample: NDArray[np.float32], baseline: str) -> None:
+    """Write the figures and the sheet of the restored patches and say how it went."""
+    table = figures(lost, mean, sample)
     write_table(out / "restored.parquet", table)
-    write_image(out / "restored.png", restoration_sheet(lost, drawn, baseline))
+    write_image(out / "restored.png", restoration_sheet(lost, mean, sample, baseline))
     tracking.log_picture(out / "restored.png", "restored")
     means = table.mean(numeric_only=True)
-    tracking.log_metrics({f"restored/{name}": float(mean) for name, mean in means.items()})
-    ours = f"restored {means['psnr']:.1f} dB (mean of {samples} samples; one alone {means['psnr_one']:.1f} dB)"
-    print(f"  {ours}, {baseline} {means['psnr_trivial']:.1f} dB on {len(lost)} held-out patches")
+    tracking.log_metrics({f"restored/{name}": float(value) for name, value in means.items()})
+    ours, single, trivial = (f"{means[name]:.1f} dB" for name in ("psnr", "psnr_sample", "psnr_trivial"))
+    print(f"  restored {ours}, {baseline} {trivial} on {len(lost)} held-out patches; a single sample {single}")
     print(f"  look at {out}/restored.png")
