@@ -1,6 +1,6 @@
 """What slow tests need of a product whose data set is drawn: its networks, its noise, clean val pictures to repaint."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from inspect import signature
 from itertools import cycle
@@ -26,9 +26,9 @@ BATCH, STEPS, DETAIL_STEPS, SEED = 16, 20, 12, 0
 CONTROLS = 48  # pictures of the val split repainted as good
 
 
-def painter_of(name: str) -> Painter:
-    """A product's networks, walked as `generate` does by default."""
-    folder, guides = DATA / "train" / name, signature(generate).parameters["guides"].default
+def painter_of(name: str, stage: Callable[..., str] = generate) -> Painter:
+    """A product's networks, walked as a stage does by default."""
+    folder, guides = DATA / "train" / name, signature(stage).parameters["guides"].default
     trained = Trained("generate", folder / "inpaint", folder / "upsample", None)
     return trained.painter(lambda schedule: schedule.trajectory(STEPS), DDPM(), guides, DETAIL_STEPS)[0]
 

@@ -21,6 +21,7 @@ from defectgen.learn.critic import load_critic
 from defectgen.manifest import GOOD, Manifest
 from defectgen.markdown import tabulated
 from defectgen.source import Source
+from defectgen.stages.heal import heal
 
 LEAST = 0.8  # share of the healed defects that should be called good
 CLEAN = 96  # squares of clean held-out pictures where defects might be planned: the ceiling
@@ -31,7 +32,7 @@ pytestmark = pytest.mark.slow
 
 def healed_squares(name: str, source: Source) -> tuple[list[Job], list[Pixels]]:
     """All defects of the split val, and their squares on the healed pictures."""
-    painter = painter_of(name)
+    painter = painter_of(name, heal)
     defects = defects_in_turn(source, "val", SEED).assign(batch=BATCH)
     pictures = heal_pictures(source, painter, defects)
     jobs = [Job.healing(source, row, painter.spec.size) for _, row in defects.iterrows()]
