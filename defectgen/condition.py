@@ -49,5 +49,9 @@ class Condition:
             label=torch.cat([self.label, other.label]),
             augmentation=None if self.augmentation is None else self.augmentation.repeat(2),
             text=self.text + other.text,
-            reference=None if self.reference is None else torch.cat([self.reference, 0 * self.reference]),
+            reference=_stacked(self.reference, other.reference),
         )
+
+
+def _stacked(first: Tensor | None, second: Tensor | None) -> Tensor | None:
+    return None if first is None or second is None else torch.cat([first, second])

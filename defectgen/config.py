@@ -73,6 +73,7 @@ def read_settings(
     active = tuple(step for step in steps if not step.optional or any(key.startswith(f"{step.name}.") for key in asked))
     parser = build_parser(active)
     _default_to(parser, dict(_named(raw, overrides)))
+    raw = _without_replaced(raw, dict(_named({}, overrides)))
     known = {step.name: None for step in steps} | _types(parser)
     raw = _without_empty_blocks(raw, {name.rpartition(".")[0] for name in known} | {s.name for s in steps}, source)
     config = _parse(parser, raw, overrides, known, source)
@@ -142,6 +143,19 @@ def _default_to(parser: ArgumentParser, classes: Mapping[str, str]) -> None:
         if isinstance(defaults.get(key), Namespace):
             with suppress(ValueError, TypeError, ArgumentError):
                 parser.set_defaults({key: {"class_path": classes[key]}})
+
+
+def _without_replaced(raw: Mapping[str, Any], classes: Mapping[str, str], inside: str = "") -> dict[str, Any]:
+    """The file's keys; where the command line names another class, none of the settings of the file's."""
+    kept: dict[str, Any] = {}
+    for key, value in raw.items():
+        name = f"{inside}{key}"
+        if isinstance(value, Mapping):
+            other = "class_path" in value and classes.get(name, value["class_path"]) != value["class_path"]
+            kept[key] = {"class_path": classes[name]} if other else _without_replaced(value, classes, f"{name}.")
+        else:
+            kept[key] = value
+    return kept
 
 
 def _named(raw: Mapping[str, Any], overrides: Sequence[str]) -> Iterator[tuple[str, str]]:

@@ -54,7 +54,9 @@ class Bar:
     ) -> "Bar":
         """Measured once; a resumed run reads back what was repainted and comes to the same."""
         batch = int(plan["batch"].iloc[0])
-        planned = plan.sort_values("plan_id").drop_duplicates("clean_id").head(REPAINTED)
+        clean = plan.sort_values("plan_id").drop_duplicates("clean_id")
+        healed_last = clean["clean_id"].map(source.images["synthetic"]).argsort(kind="stable")  # these were painted
+        planned = clean.iloc[healed_last].head(REPAINTED)
         real = few_of_each(source, "train", seed).assign(batch=batch)
         controls = repainted(out, REPAINTS, source, painter, planned, Job.planned)
         expected = [result for _, result in repainted(out, EXPECTED, source, painter, reseeded(planned), Job.planned)]

@@ -91,7 +91,7 @@ class Job:
     def asked(self, label: str, number: int) -> Asked:
         """What is to be drawn: class `label`, of that number; good surface or a defect like the donor."""
         if label == GOOD:
-            return Asked.good(self.patch)
+            return Asked.good(self.surface)
         at_edge = near_edge(self.shape, self.legal)
         return Asked.like(*self.example, number, label, self.small, at_edge)
 
@@ -124,7 +124,18 @@ class Job:
         row, size = self.source.instances.loc[self.origin], self.region.shape[0]
         square = _about(self.source, row, make_seed(self.row["seed"], "example"))
         patch = to_float(shrink(square.cut(self.source.pixels(row["image_id"])), size))
-        return patch, shrink_mask(square.cut(self.source.manifest.read_mask(row)), size)
+        return patch, shrink_mask(square.cut(self.source.defects_like(self.origin)), size)
+
+    @cached_property
+    def surface(self) -> Picture:
+        """A region of another picture's clean training surface (C, size, size), by lot, in the size of the square."""
+        rng = np.random.default_rng(make_seed(self.row["seed"], "surface"))
+        images = self.source.clean("train")
+        pixels = self.source.pixels(images[rng.integers(len(images))])
+        height, width = pixels.shape[:2]
+        box = (int(rng.integers(width)), int(rng.integers(height)), 1, 1)
+        square = Square.around(box, (height, width), rng)
+        return to_float(shrink(square.cut(pixels), self.region.shape[0]))
 
     @cached_property
     def donated(self) -> Picture:

@@ -18,10 +18,10 @@ LARGEST_LOW = 96  # native side up to which 64 px show a defect well enough
 
 
 class Painter:
-    """A cascade and the classes it knows."""
+    """A cascade and the classes it knows; told: whether it listens when it is asked for one, or for good surface."""
 
-    def __init__(self, cascade: Cascade, spec: DataSpec) -> None:
-        self.cascade, self.spec = cascade, spec
+    def __init__(self, cascade: Cascade, spec: DataSpec, told: bool = True) -> None:
+        self.cascade, self.spec, self.told = cascade, spec, told
 
     def low(self, jobs: Sequence[Job], labels: Sequence[str], seeds: Sequence[int]) -> NDArray[np.float32]:
         """What the inpainter makes of each patch, (N, C, size, size); not finite where it fails."""

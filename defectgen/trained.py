@@ -17,7 +17,7 @@ from defectgen.learn.checkpoint import CHECKPOINT, Checkpoint, load_checkpoint
 from defectgen.learn.inpaint import Inpainter
 from defectgen.learn.likelihood import load_likelihood
 from defectgen.learn.start import Noise, Start
-from defectgen.learn.task import Filling
+from defectgen.learn.task import Filling, Inpainting
 from defectgen.learn.upsample import Upsampler
 from defectgen.nn.term import Nothing
 from defectgen.painter import Painter
@@ -54,30 +54,33 @@ class Trained:
         """
         trained, upsampler = load_checkpoint(self.inpaint / CHECKPOINT), None
         trajectory = levels(trained.schedule)
-        informed, guiding = self._informed(guides, trained.spec.classes, trajectory)
+        informed, guiding = self._informed(guides, trained, trajectory)
         inpainter = self._inpainter(trained, trajectory, solver, informed, start)
         lineage = Lineage(trained.digest[:SHOWN], likelihood=guiding)
         if self.upsample and (self.upsample / CHECKPOINT).is_dir():
             detail = load_checkpoint(self.upsample / CHECKPOINT)
             upsampler = upsampler_of(detail, solver, upsampling_steps)
             lineage = lineage._replace(upsampler=detail.digest[:SHOWN])
-        return Painter(Cascade(inpainter, upsampler), trained.spec), lineage
+        return Painter(Cascade(inpainter, upsampler), trained.spec, told=_told(trained)), lineage
 
     def _informed(
-        self, guides: Sequence[Guide], classes: Sequence[str], trajectory: Tensor
+        self, guides: Sequence[Guide], trained: Checkpoint, trajectory: Tensor
     ) -> tuple[Sequence[Guide], str]:
         """The guides, those that need a likelihood with the trained one, whose digest it returns where any does."""
         if self.likelihood is None:
             return guides, ""
-        known = load_likelihood(self.likelihood / CHECKPOINT, classes)
+        known = load_likelihood(self.likelihood / CHECKPOINT, trained.spec.classes)
         informed = [guide.informed(known.likelihood) for guide in guides]
         if all(after is before for after, before in zip(informed, guides, strict=True)):
             return guides, ""
+        if not isinstance(trained.task, Inpainting):
+            task = type(trained.task).__name__
+            raise UserError(f"{self.block}.guides: the likelihood was shown clean surroundings, and {task} shows none")
         if not known.covers(trajectory):
             walked = f"{trajectory[trajectory > 0].min():g} to {trajectory.max():g}"
-            trained = f"{known.schedule.lowest:g} to {known.schedule.highest:g}"
+            levels = f"{known.schedule.lowest:g} to {known.schedule.highest:g}"
             raise UserError(
-                f"{self.block}.guides: the likelihood was trained on levels {trained}, the inpainter walks {walked}; "
+                f"{self.block}.guides: the likelihood was trained on levels {levels}, the inpainter walks {walked}; "
                 "give train.likelihood the schedule of train.inpaint"
             )
         return informed, known.digest[:SHOWN]
@@ -97,6 +100,11 @@ class Trained:
             start.check(solver, trajectory)
         except ValueError as error:
             raise UserError(f"{self.block}.start: {error}") from None
+        if start.at_donor and not isinstance(trained.task, Inpainting):
+            task = type(trained.task).__name__
+            raise UserError(
+                f"{self.block}.start: a donor is begun at in its surroundings, which {task} knows nothing of"
+            )
         classes, precision = len(trained.spec.classes), trained.precision
         try:
             return Inpainter(trained.denoiser, trajectory, classes, solver, guides, precision, trained.task, start)
@@ -109,7 +117,12 @@ class Trained:
 
 def _scalable(trained: Checkpoint) -> bool:
     """Whether what is told makes a difference to what is drawn when nothing is told (Ho & Salimans 2022, alg. 1)."""
-    return 0 < trained.dropout < 1 and not isinstance(getattr(trained.denoiser.network, "term", None), Nothing)
+    return trained.dropout > 0 and _told(trained)
+
+
+def _told(trained: Checkpoint) -> bool:
+    """Whether it was told anything of what it is to draw."""
+    return trained.dropout < 1 and not isinstance(getattr(trained.denoiser.network, "term", None), Nothing)
 
 
 def trajectory_of(asked: Schedule | None, trained: Schedule, *, steps: int, jump: int, repeats: int) -> Tensor:

@@ -129,3 +129,14 @@ def test_the_settings_of_every_step_are_yaml_that_can_be_fed_back_in(tmp_path: P
     assert " object at 0x" not in settings.text()
     again.write_text(settings.text())
     assert read_settings(again, "run", [], STEPS).resolved == settings.resolved
+
+
+def test_a_class_named_on_the_command_line_has_none_of_the_settings_of_the_files_class(tmp_path: Path) -> None:
+    path = tmp_path / "tile.yaml"
+    solver = {"class_path": "Euler", "init_args": {"churn": {"share": 0.4}}}
+    path.write_text(yaml.safe_dump({"product": "tile", "generate": {"solver": solver, "steps": 7}}))
+    words = ["--ingest.source", str(tmp_path)]
+    kept = read_settings(path, "run", words, STEPS).arguments["generate"]
+    other = read_settings(path, "run", [*words, "--generate.solver", "Heun"], STEPS).arguments["generate"]
+    assert kept["solver"].churn.share == 0.4 and other["solver"].churn == Churn()
+    assert (type(other["solver"]).__name__, other["steps"]) == ("Heun", 7)

@@ -17,6 +17,7 @@ from defectgen.imaging.files import Pixels, from_float, to_float, write_image
 from defectgen.imaging.poisson import membrane
 from defectgen.imaging.region import REACH, grow
 from defectgen.imaging.sheet import outlined, sheet, to_rgb
+from defectgen.learn.asked import Asked
 from defectgen.learn.checkpoint import CHECKPOINT, CONFIG, Checkpoint, load_checkpoint
 from defectgen.learn.data import Patches, spread
 from defectgen.learn.inpaint import Inpainter
@@ -66,10 +67,11 @@ class Held:
     ) -> NDArray[np.float32]:
         """Begun at themselves, or where they were moved, as their own class or as the next one."""
         levels, classes = trained.schedule.trajectory(STEPS), len(trained.spec.classes)
-        inpainter = Inpainter(trained.denoiser, levels, classes, solver, guides, trained.precision, Donor(share))
+        inpainter = Inpainter(trained.denoiser, levels, classes, solver, guides, trained.precision, start=Donor(share))
         labels = [label % (classes - 1) + 1 for label in self.labels] if other else self.labels
         pictures = self.moved if moved else self.pictures
-        return inpainter.padded(pictures, self.regions, labels, range(len(labels)), len(labels), self.labels)
+        own, wanted = ([Asked.only(*one) for one in zip(some, pictures, strict=True)] for some in (self.labels, labels))
+        return inpainter.padded(pictures, self.regions, wanted, range(len(labels)), len(labels), own)
 
 
 def native(patch: NDArray[np.float32]) -> Pixels:

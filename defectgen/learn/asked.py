@@ -26,7 +26,7 @@ class Asked:
 
     @classmethod
     def good(cls, patch: Picture) -> "Asked":
-        """Good surface such as `patch` (C, H, W) shows."""
+        """Good surface such as `patch` (C, H, W) shows, which is another one than is drawn into."""
         return cls(0, GOOD_SURFACE, reference_of(patch, np.zeros(patch.shape[1:], bool)))
 
     @classmethod

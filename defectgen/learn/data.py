@@ -1,6 +1,6 @@
 """Training examples as a pure function of (seed, running index), and the fixed examples of validation.
 
-What an example is (which patch, mask, augmentation, noise level, noise, dropped label) depends on nothing else: not on
+What an example is (which patch, mask, augmentation, noise level, noise, what is told) depends on nothing else: not on
 workers, batches or what came before. So a killed training resumes to the same weights.
 """
 

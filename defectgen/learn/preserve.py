@@ -18,18 +18,21 @@ from tqdm import tqdm
 
 from defectgen.diffusion.denoise import Denoiser, noised
 from defectgen.diffusion.guide import Clip
+from defectgen.diffusion.noise import Schedule
 from defectgen.diffusion.solve import DDPM
 from defectgen.drawing.teacher import Teacher
 from defectgen.errors import UserError
 from defectgen.imaging.files import Mask, from_float, write_image, write_mask
 from defectgen.imaging.region import REACH, grow
 from defectgen.learn.asked import Asked
-from defectgen.learn.checkpoint import Checkpoint, load_checkpoint
+from defectgen.learn.checkpoint import Checkpoint, describe, load_checkpoint, named
 from defectgen.learn.data import Example, Patches, any_of
 from defectgen.learn.inpaint import Inpainter
 from defectgen.learn.module import DiffusionModule
 from defectgen.learn.precision import Precision
+from defectgen.learn.task import Task
 from defectgen.manifest import IMAGES, INSTANCES, Manifest, Row, image_row, make_id, make_seed, mask_row, table
+from defectgen.nn.term import Nothing, Reference
 from defectgen.spec import DataSpec
 
 PER_CLASS = 32  # pictures of each of the earlier classes
@@ -37,18 +40,28 @@ STEPS = 30  # without guidance, whose pictures are not those the earlier network
 BATCH = 16
 
 
-def earlier_inpainter(init_from: str | Path, block: str) -> Checkpoint:
+def earlier_inpainter(init_from: str | Path, task: Task, schedule: Schedule, block: str) -> Checkpoint:
     """The user's own inpainter, whose classes are to be preserved. `block` is that of the YAML, for the user.
 
+    task, schedule: those of the training that is to preserve them, in which it will be asked.
+
     Raises:
-        UserError: there is none to start from, or it cannot be read.
+        UserError: there is none to start from, it cannot be read, or it cannot be asked: it was trained for another
+            task or other noise levels, or is not told a class.
     """
     if init_from in ("prior", "none"):
         raise UserError(
             f"{block}.preserve: init_from: {init_from} knows no classes of yours; give init_from the folder "
             "`checkpoint` that an earlier training has written, or leave preserve out"
         )
-    return load_checkpoint(Path(init_from))
+    earlier = load_checkpoint(Path(init_from))
+    if describe(earlier.task) != describe(task):
+        raise UserError(f"{block}.preserve: {init_from} was trained for {named(earlier.task)}, not {named(task)}")
+    if schedule.lowest < earlier.schedule.lowest or schedule.highest > earlier.schedule.highest:
+        raise UserError(f"{block}.preserve: {init_from} was trained on fewer noise levels; take its schedule")
+    if isinstance(getattr(earlier.denoiser.network, "term", None), Nothing | Reference):
+        raise UserError(f"{block}.preserve: {init_from} is not told a class, so it cannot draw those it knows")
+    return earlier
 
 
 def united(earlier: DataSpec, spec: DataSpec) -> DataSpec:

@@ -8,6 +8,7 @@ import defectgen
 from defectgen.diffusion.denoise import Backbone, Denoiser, Parametrization
 from defectgen.errors import UserError
 from defectgen.learn.checkpoint import CONFIG, describe, load_checkpoint, named
+from defectgen.learn.task import Filling
 from defectgen.nn.inherit import Inheriting
 from defectgen.nn.term import Label
 from defectgen.spec import DataSpec
@@ -51,6 +52,10 @@ def started(network: Backbone, parametrization: Parametrization, spec: DataSpec,
     if prior.spec.upsampled != spec.upsampled:
         raise UserError(
             f"{block}.init_from: {folder} is of {_task(prior.spec)}, not of {_task(spec)}; start with init_from: none"
+        )
+    if block == "train.inpaint" and not isinstance(prior.task, Filling):
+        raise UserError(
+            f"{block}.init_from: {folder} was trained for {type(prior.task).__name__}; start from an inpainter"
         )
     assert isinstance(network, Inheriting) and isinstance(theirs, Inheriting)
     alike: list[tuple[object, object, Callable[[Any], Description]]] = [

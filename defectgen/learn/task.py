@@ -64,7 +64,7 @@ class Whole(Filling):
     """Given nothing of the picture, draw all of it: an unconditional model of whole patches.
 
     What is outside the wanted region is put back as noisy as the rest, at every noise level; with `generate.repeats`
-    above 1 this is RePaint (Lugmayr et al. 2022). The label is told as ever; `label_dropout: 1` keeps it back too.
+    above 1 this is RePaint (Lugmayr et al. 2022). What is to be drawn is told as ever.
     """
 
     def given(self, picture: NDArray[np.float32], region: Mask, rng: np.random.Generator) -> Given:
@@ -118,7 +118,8 @@ class Uncropping(Restoration):
             depth = self.share * np.eye(4)[rng.integers(4)]
         else:
             depth = np.full(4, (1 - sqrt(1 - self.share)) / 2)
-        top, bottom, left, right = np.ceil(depth * [height, height, width, width]).astype(int)
+        sides = np.array([height, height, width, width])
+        top, bottom, left, right = np.minimum(np.ceil(depth * sides), sides - 1).astype(int)
         hidden = np.ones((height, width), bool)
         hidden[top : height - bottom, left : width - right] = False
         return picture * ~hidden, hidden

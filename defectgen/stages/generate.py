@@ -96,6 +96,9 @@ def generate(
     levels = partial(trajectory_of, schedule, steps=steps, jump=jump, repeats=repeats)
     trained = Trained("generate", inpaint, upsample, likelihood)
     painter, lineage = trained.painter(levels, solver, guides, upsampling_steps, start)
+    if not painter.told:
+        print("  note: the inpainter is told nothing: it draws any class, and as good surface too, by which labels and")
+        print("  gates are measured; train with a term to draw a data set")
     large = int((rows["side"] > LARGEST_LOW).sum())
     if painter.cascade.upsampler is None and large:
         print(f"  {large} of {len(rows)} planned defects are larger than {LARGEST_LOW} px and stay as drawn at 64 px:")

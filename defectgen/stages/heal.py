@@ -66,6 +66,8 @@ def heal(
     source = Source(Manifest.load(ingest))
     trained = Trained("heal", inpaint, upsample, likelihood)
     painter, lineage = trained.painter(lambda trained: trained.trajectory(steps), solver, guides, upsampling_steps)
+    if not painter.told:
+        raise UserError("heal: the inpainter is told nothing, so nobody can ask it for good surface; train with a term")
     defects = defects_in_turn(source, "train", seed).assign(batch=batch)
     images = _healed(out, source, painter, defects, partial(make_id, name, "heal", seed)).assign(**lineage._asdict())
     manifest = Manifest(out, images, table([], INSTANCES))

@@ -121,7 +121,7 @@ def _facts(
         "size": run.spec.size,
         "synthetic": run.folders["generate"],
         "pictures": len(run.drawn.manifest.images),
-        "clean": len(run.real.clean("train")),
+        "clean": int((~run.real.images.loc[run.real.clean("train"), "synthetic"]).sum()),
         "funnels": counted,
         "everything": everything,
         "meanings": {reason: meaning(reason) for reason in sorted(everything.reasons)},

@@ -12,6 +12,7 @@ from tqdm import tqdm
 
 from defectgen import lock, pipeline
 from defectgen.config import Settings, read_settings
+from defectgen.errors import UserError
 from defectgen.imaging.files import write_atomic, write_image
 from defectgen.manifest import write_table
 from defectgen.spec import DataSpec
@@ -40,8 +41,11 @@ def sweep(
         per_class: planned defects of each class that every cell draws.
         seeds: times they are drawn, each with other noise.
     """
-    command = shlex.join(["defectgen", "sweep", str(config)])
+    options = [f"--cells={cells}", f"--per_class={per_class}", f"--seeds={seeds}"]
+    command = shlex.join(["defectgen", "sweep", str(config), *options])
     product = replace(read_settings(config, "sweep", [], STEPS), command=command)
+    if any(step.name == "heal" for step in product.steps):
+        raise UserError(f"{config}: heal: a sweep draws on real clean pictures; leave the block out of this YAML")
     found = read_cells(cells, product)
     out = product.data / "sweep" / product.product
     pipeline.run(product, [step for step in product.steps if step.name in SHARED])

@@ -76,14 +76,14 @@ def train(
         warmup: steps in which the learning rate rises.
         ema_decay: of the averaged weights.
         good_share: share of clean patches, repainted as good.
-        label_dropout: share of examples without their label, for classifier-free guidance.
+        label_dropout: share of examples of which nothing is told, for classifier-free guidance.
         validate_every: steps between validations, sample sheets and checkpoints.
         workers: processes that prepare examples; 0 is right on a CPU.
         precision: arithmetic of the network; auto takes the faster on this machine.
     """
     spec, manifest = opened(patch)
     resolved: Precision = fastest_precision() if precision == "auto" else precision
-    earlier = earlier_inpainter(init_from, "train.inpaint") if preserve else None
+    earlier = earlier_inpainter(init_from, task, schedule, "train.inpaint") if preserve else None
     if earlier:
         spec = united(earlier.spec, spec)
     denoiser, spec = begun(network, parametrization, spec, init_from, "train.inpaint", seed)

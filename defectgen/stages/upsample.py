@@ -10,6 +10,7 @@ from jsonargparse.typing import ClosedUnitInterval, NonNegativeInt, PositiveFloa
 
 from defectgen.diffusion.denoise import EDM, Backbone, EDMWeighting, Parametrization, Weighting
 from defectgen.diffusion.noise import Karras, Schedule
+from defectgen.errors import UserError
 from defectgen.learn.begin import begun, deviation
 from defectgen.learn.callbacks import ExponentialAverage, SampleSheet, read_curves
 from defectgen.learn.card import model_card
@@ -25,6 +26,7 @@ from defectgen.learn.preview import enlargements
 from defectgen.learn.upsample import DOES
 from defectgen.manifest import Manifest, make_seed
 from defectgen.nn.efficient import EfficientUNet
+from defectgen.nn.inherit import Inheriting
 from defectgen.source import Source
 from defectgen.spec import DataSpec
 
@@ -93,6 +95,8 @@ def train_upsampler(
     drawn = examples(DrawnPatches(spec, CROP, len(spec.classes), seed), flips=[], seed=make_seed(seed, "drawn"))
     spec = replace(spec, sigma_data=deviation(own))
     denoiser, spec = begun(network, parametrization, spec, init_from, "train.upsample", seed)
+    if isinstance(denoiser.network, Inheriting) and denoiser.network.told.reads:
+        raise UserError("train.upsample.network: an upsampler is told the class alone; give it the term Label")
     module = DiffusionModule(
         denoiser,
         schedule,

@@ -14,6 +14,7 @@ import pandas as pd
 from tqdm import tqdm
 
 from defectgen import outputs
+from defectgen.errors import UserError
 from defectgen.imaging.files import write_atomic, write_image
 from defectgen.manifest import Row, write_table
 from defectgen.outputs import Recipe, Stopwatch
@@ -38,9 +39,9 @@ def measured(out: Path, cells: Sequence[Cell], per_class: int, seeds: int) -> pd
     if missing or not is_done(out / "yardstick", yardstick):
         against = _yardstick(out / "yardstick", default, per_class, yardstick)
         with tqdm(total=len(missing) * seeds, desc="sweep", unit="set", disable=None) as bar:
-            for cell in missing:
+            for cell, sampler in [(cell, _sampler(cell)) for cell in missing]:
                 bar.set_postfix_str(cell.name)
-                _draw(cell_folder(out, cell), cell, against, seeds, recipes[cell.name], bar)
+                _draw(cell_folder(out, cell), cell, sampler, against, seeds, recipes[cell.name], bar)
     tables = [pd.read_parquet(cell_folder(out, cell) / TABLE).assign(cell=cell.name) for cell in cells]
     return pd.concat(tables, ignore_index=True)
 
@@ -84,10 +85,22 @@ def _yardstick(out: Path, default: Cell, per_class: int, recipe: Recipe) -> Yard
     return found
 
 
-def _draw(out: Path, cell: Cell, yardstick: Yardstick, seeds: int, recipe: Recipe, bar: tqdm) -> None:
+def _sampler(cell: Cell) -> Sampler:
+    """That of a cell; all are made before the first one draws, so that a cell which cannot be drawn costs nothing.
+
+    Raises:
+        UserError: it cannot be drawn; the line names the cell.
+    """
+    try:
+        return Sampler.of(cell)
+    except UserError as error:
+        raise UserError(f"cell {cell.name}: {error}") from None
+
+
+def _draw(out: Path, cell: Cell, sampler: Sampler, yardstick: Yardstick, seeds: int, recipe: Recipe, bar: tqdm) -> None:
     """All samples of a cell and their figures."""
     outputs.begin(out, recipe)
-    watch, sampler = Stopwatch(out), Sampler.of(cell)
+    watch = Stopwatch(out)
     calls = sampler.calls(yardstick.planned[0][0])
     rows: list[Row] = []
     for seed in range(seeds):

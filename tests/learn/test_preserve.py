@@ -98,7 +98,7 @@ def test_killed_while_drawing_it_draws_the_same_again(
 @pytest.mark.parametrize("init_from", ["prior", "none"])
 def test_what_knows_no_classes_of_the_users_has_none_to_preserve(init_from: str) -> None:
     with pytest.raises(UserError) as caught:
-        earlier_inpainter(init_from, "train.inpaint")
+        earlier_inpainter(init_from, Inpainting(), Karras(), "train.inpaint")
     assert one_line(caught.value).startswith(f"train.inpaint.preserve: init_from: {init_from} knows no classes")
     assert "leave preserve out" in str(caught.value)
 

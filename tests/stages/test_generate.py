@@ -289,6 +289,12 @@ def test_begun_at_the_donors_it_draws_other_pictures_and_always_the_same(folders
     test_outside_the_regions_a_picture_is_bit_identical_to_its_clean_one(folders, Manifest.load(tmp_path / "donor"))
 
 
+def test_a_network_of_whole_pictures_cannot_begin_at_a_donor(folders: Folders, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"generate.start: .* surroundings, which Whole knows nothing of") as error:
+        draw_set(retold(folders, tmp_path / "whole", Whole()), tmp_path / "none", start=Donor())
+    assert "\n" not in str(error.value) and not (tmp_path / "none").exists()
+
+
 def test_a_solver_that_cannot_begin_at_a_donor_is_refused_in_one_line(folders: Folders, tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"generate.start: Donor cannot undo the steps of DPMSolver2M") as error:
         draw_set(folders, tmp_path / "none", start=Donor(), solver=DPMSolver2M())
