@@ -71,7 +71,7 @@ def test_every_cell_draws_and_stands_on_the_page(workplace: Path) -> None:
     assert set(table.index) == set(CELLS) and (table["calls"] > 0).all()
     calls = table["calls"]
     assert calls["steps_50"] == 5 * calls["steps_10"] == 10 * calls["steps_5"]
-    assert calls["repaint"] > calls["whole"] and calls["guidance_1"] * 2 == calls["default"]
+    assert calls["repaint"] > calls["whole"] and calls["unconditional"] * 2 == calls["default"]
     page = (swept / "sweep.md").read_text()
     assert [name for name in CELLS if f"`{name}`" not in page] == []
 

@@ -9,7 +9,7 @@ from jsonargparse.typing import PositiveInt
 from tqdm import tqdm
 
 from defectgen import tracking
-from defectgen.diffusion.guide import Clip, Guide
+from defectgen.diffusion.guide import ClassifierFree, Clip, Guide
 from defectgen.diffusion.solve import DDPM, Solver
 from defectgen.errors import UserError
 from defectgen.healed import defects_in_turn, heal_pictures
@@ -39,7 +39,7 @@ def heal(
     *,
     solver: Solver = DDPM(),  # noqa: B008 - stateless
     steps: PositiveInt = 20,
-    guides: Sequence[Guide] = (Clip(),),
+    guides: Sequence[Guide] = (ClassifierFree(3.0), Clip()),
     upsampling_steps: PositiveInt = 12,
     batch: PositiveInt = 16,
 ) -> str:
@@ -58,8 +58,7 @@ def heal(
         likelihood: folder of the likelihood that a `Classifier` among the guides asks; None where none was trained.
         solver: how a step from one noise level to the next is made, by both networks.
         steps: noise levels that the inpainter walks.
-        guides: what is wrapped around the inpainter's denoiser, innermost first; surface is to look likely there, and
-            not as good as can be, so there is no guidance.
+        guides: what is wrapped around the inpainter's denoiser, innermost first.
         upsampling_steps: noise levels walked to give a large place its detail.
         batch: pictures in every network call; part of what makes a data set repeatable.
     """
