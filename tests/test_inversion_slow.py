@@ -19,8 +19,9 @@ from defectgen.imaging.region import REACH, grow
 from defectgen.imaging.sheet import outlined, sheet, to_rgb
 from defectgen.learn.asked import Asked
 from defectgen.learn.checkpoint import CHECKPOINT, CONFIG, Checkpoint, load_checkpoint
-from defectgen.learn.data import Patches, spread
+from defectgen.learn.data import spread
 from defectgen.learn.inpaint import Inpainter
+from defectgen.learn.patches import Patches
 from defectgen.learn.start import Donor
 from defectgen.manifest import Manifest
 from defectgen.markdown import tabulated

@@ -16,7 +16,7 @@ from defectgen.errors import UserError
 from defectgen.imaging.augment import Augment
 from defectgen.imaging.files import Mask
 from defectgen.imaging.square import shrink
-from defectgen.learn.data import Patches
+from defectgen.learn.patches import Patches
 from defectgen.nn.classifier import Classifier
 from defectgen.spec import DataSpec
 

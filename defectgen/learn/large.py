@@ -10,7 +10,8 @@ from tqdm import tqdm
 from defectgen.drawing.teacher import Teacher
 from defectgen.imaging.files import Mask, Pixels, to_float
 from defectgen.imaging.square import Square, shrink, shrink_mask
-from defectgen.learn.data import any_of, spread
+from defectgen.learn.data import spread
+from defectgen.learn.patches import any_of
 from defectgen.learn.upsample import HIGH
 from defectgen.manifest import Manifest
 from defectgen.source import Source

@@ -26,9 +26,10 @@ from defectgen.imaging.files import Mask, from_float, write_image, write_mask
 from defectgen.imaging.region import REACH, grow
 from defectgen.learn.asked import Asked
 from defectgen.learn.checkpoint import Checkpoint, describe, load_checkpoint, named
-from defectgen.learn.data import Example, Patches, any_of
+from defectgen.learn.data import Example
 from defectgen.learn.inpaint import Inpainter
 from defectgen.learn.module import DiffusionModule
+from defectgen.learn.patches import Patches, any_of
 from defectgen.learn.precision import Precision
 from defectgen.learn.task import Task
 from defectgen.manifest import IMAGES, INSTANCES, Manifest, Row, image_row, make_id, make_seed, mask_row, table

@@ -14,10 +14,10 @@ from defectgen.imaging.files import Mask, Pixels, from_float
 from defectgen.imaging.region import REACH, grow
 from defectgen.imaging.sheet import Rgb, outlined, sheet, to_rgb
 from defectgen.learn.asked import Asked
-from defectgen.learn.data import Patches
 from defectgen.learn.inpaint import Inpainter
 from defectgen.learn.large import LargePatch
 from defectgen.learn.module import DiffusionModule
+from defectgen.learn.patches import Patches
 from defectgen.learn.task import Filling, Inpainting
 from defectgen.learn.upsample import FACTOR, Upsampler, enlarged, reduced
 from defectgen.manifest import make_seed

@@ -17,9 +17,10 @@ from defectgen.condition import Condition
 from defectgen.imaging.files import Mask, from_float
 from defectgen.imaging.sheet import Rgb, sheet, to_rgb
 from defectgen.learn.asked import Asked
-from defectgen.learn.data import Example, Patches, spread
+from defectgen.learn.data import Example, spread
 from defectgen.learn.inpaint import Inpainter
 from defectgen.learn.module import inpainting_of
+from defectgen.learn.patches import Patches
 from defectgen.learn.task import Given, Restoration
 from defectgen.manifest import make_seed
 

@@ -7,8 +7,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from defectgen.learn.data import PatchData, Patches, TrainingExamples
+from defectgen.learn.data import PatchData, TrainingExamples
 from defectgen.learn.module import DiffusionModule
+from defectgen.learn.patches import Patches
 from defectgen.learn.precision import Precision
 from defectgen.manifest import Manifest
 from defectgen.spec import DataSpec

@@ -18,9 +18,10 @@ from defectgen.learn.callbacks import ExponentialAverage
 from defectgen.learn.checkpoint import CHECKPOINT
 from defectgen.learn.critic import CrossFitted, load_critic, save_critic
 from defectgen.learn.critic_training import CriticExamples, CriticModule, HeldOut, Turns
-from defectgen.learn.data import PatchData, Patches
+from defectgen.learn.data import PatchData
 from defectgen.learn.fit import fit
 from defectgen.learn.folds import FOLDS, divide
+from defectgen.learn.patches import Patches
 from defectgen.manifest import GOOD, Manifest, make_seed
 from defectgen.nn.classifier import Classifier
 from defectgen.spec import DataSpec

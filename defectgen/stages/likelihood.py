@@ -10,9 +10,10 @@ from defectgen.diffusion.noise import Karras, Schedule
 from defectgen.learn.begin import opened
 from defectgen.learn.callbacks import ExponentialAverage, read_curves
 from defectgen.learn.checkpoint import CHECKPOINT
-from defectgen.learn.data import PatchData, Patches, TrainingExamples, ValidationExamples
+from defectgen.learn.data import PatchData, TrainingExamples, ValidationExamples
 from defectgen.learn.fit import fit
 from defectgen.learn.likelihood import LikelihoodModule, save_likelihood
+from defectgen.learn.patches import Patches
 from defectgen.nn.noisy import NoisyClassifier
 from defectgen.spec import DataSpec
 

@@ -18,10 +18,11 @@ from defectgen.learn.begin import begun, deviation, opened
 from defectgen.learn.callbacks import ExponentialAverage, read_curves
 from defectgen.learn.card import model_card
 from defectgen.learn.checkpoint import CHECKPOINT, named, save_checkpoint
-from defectgen.learn.data import PatchData, Patches, TrainingExamples, ValidationExamples
+from defectgen.learn.data import PatchData, TrainingExamples, ValidationExamples
 from defectgen.learn.fit import fit
 from defectgen.learn.inpaint import Inpainter
 from defectgen.learn.module import DiffusionModule
+from defectgen.learn.patches import Patches
 from defectgen.learn.precision import fastest_precision
 from defectgen.learn.restore import Lost, figures, lost_of, restoration_sheet, restored, untold
 from defectgen.learn.task import JPEGRestoration, Restoration

@@ -13,10 +13,11 @@ from defectgen.learn.begin import begun, opened
 from defectgen.learn.callbacks import ExponentialAverage, SampleSheet, read_curves
 from defectgen.learn.card import model_card
 from defectgen.learn.checkpoint import CHECKPOINT, save_checkpoint
-from defectgen.learn.data import PatchData, Patches, SizedExamples, TrainingExamples, ValidationExamples
+from defectgen.learn.data import PatchData, SizedExamples, TrainingExamples, ValidationExamples
 from defectgen.learn.drawn import DrawnExamples, Mixed
 from defectgen.learn.fit import TIMED, fit, steps_for
 from defectgen.learn.module import DiffusionModule
+from defectgen.learn.patches import Patches
 from defectgen.learn.precision import Precision, fastest_precision
 from defectgen.learn.preserve import Preserving, earlier_inpainter, preserved, united
 from defectgen.learn.preview import cases_of, preview

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from training import Diary, Training, Whole, weights_of
 
-from defectgen.learn.data import Patches
+from defectgen.learn.patches import Patches
 from defectgen.manifest import Manifest
 from defectgen.spec import DataSpec
 

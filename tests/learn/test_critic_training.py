@@ -9,7 +9,7 @@ import torch
 
 from defectgen.errors import UserError
 from defectgen.learn.critic_training import CriticExamples, CriticModule, Turn, Turns, zoomed
-from defectgen.learn.data import Patches
+from defectgen.learn.patches import Patches
 from defectgen.manifest import Manifest
 from defectgen.nn.classifier import Classifier
 from defectgen.spec import DataSpec

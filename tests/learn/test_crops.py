@@ -8,8 +8,9 @@ import torch
 from oracles import same
 
 from defectgen.learn.crops import AUGMENTATION, HeldCrops, UpsamplingExample, UpsamplingExamples, upsampling_of
-from defectgen.learn.data import LEVELS, any_of
+from defectgen.learn.data import LEVELS
 from defectgen.learn.large import LargePatch
+from defectgen.learn.patches import any_of
 from defectgen.learn.upsample import DOUBT, FACTOR, detail, reduced
 
 SIDE, CROP, DROPPED, MANY = 64, 32, 3, 40

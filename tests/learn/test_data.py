@@ -13,16 +13,8 @@ from torch.utils.data import DataLoader
 from defectgen.errors import UserError
 from defectgen.imaging.files import to_float
 from defectgen.imaging.region import grow
-from defectgen.learn.data import (
-    DILATION,
-    LEVELS,
-    Example,
-    From,
-    PatchData,
-    Patches,
-    TrainingExamples,
-    ValidationExamples,
-)
+from defectgen.learn.data import DILATION, LEVELS, Example, From, PatchData, TrainingExamples, ValidationExamples
+from defectgen.learn.patches import Patches
 from defectgen.manifest import Manifest
 from defectgen.spec import DataSpec
 

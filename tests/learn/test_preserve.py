@@ -13,7 +13,8 @@ from defectgen.errors import UserError
 from defectgen.imaging.region import REACH, grow
 from defectgen.learn import preserve
 from defectgen.learn.checkpoint import Checkpoint
-from defectgen.learn.data import Example, Patches
+from defectgen.learn.data import Example
+from defectgen.learn.patches import Patches
 from defectgen.learn.preserve import Preserving, earlier_inpainter, preserved, united
 from defectgen.learn.task import Inpainting
 from defectgen.manifest import Manifest

@@ -12,8 +12,8 @@ from defectgen.diffusion.denoise import EDM, X0, Denoiser
 from defectgen.diffusion.noise import Karras
 from defectgen.diffusion.solve import DDPM
 from defectgen.learn import restore
-from defectgen.learn.data import Patches
 from defectgen.learn.inpaint import Inpainter
+from defectgen.learn.patches import Patches
 from defectgen.learn.restore import Lost, figures, lost_of, psnr, restoration_sheet, restored, untold
 from defectgen.learn.task import JPEGRestoration, Restoration, Uncropping
 from defectgen.manifest import Manifest

@@ -15,8 +15,8 @@ from lightning.pytorch.callbacks import Callback
 from training import STEPS, Diary, KillAfter, Killed, SpoilFrom, Training, Whole, assert_same
 
 from defectgen.errors import UserError
-from defectgen.learn.data import Patches
 from defectgen.learn.module import DiffusionModule
+from defectgen.learn.patches import Patches
 from defectgen.outputs import Stopwatch
 from defectgen.stopping import Terminated, sigterm_raises
 

@@ -16,8 +16,9 @@ from defectgen.diffusion.solve import DDPM
 from defectgen.errors import UserError
 from defectgen.imaging.files import Mask
 from defectgen.learn.asked import Asked
-from defectgen.learn.data import Patches, TrainingExamples, ValidationExamples
+from defectgen.learn.data import TrainingExamples, ValidationExamples
 from defectgen.learn.inpaint import Inpainter
+from defectgen.learn.patches import Patches
 from defectgen.learn.task import (
     Colorization,
     Filling,

@@ -13,9 +13,10 @@ from torch.utils.data import default_collate
 from defectgen.diffusion.denoise import Denoiser, MinSNR, V
 from defectgen.diffusion.noise import Cosine
 from defectgen.learn.callbacks import ExponentialAverage, read_curves
-from defectgen.learn.data import PatchData, Patches, TrainingExamples, ValidationExamples
+from defectgen.learn.data import PatchData, TrainingExamples, ValidationExamples
 from defectgen.learn.fit import fit
 from defectgen.learn.module import DiffusionModule
+from defectgen.learn.patches import Patches
 from defectgen.nn.unet import UNet
 from defectgen.spec import DataSpec
 

@@ -12,7 +12,7 @@ from critics import always
 from defectgen.imaging.files import pixel_hash, write_image
 from defectgen.learn.critic import CrossFitted, load_critic
 from defectgen.learn.critic_training import CriticModule, Turn
-from defectgen.learn.data import Patches
+from defectgen.learn.patches import Patches
 from defectgen.manifest import Manifest
 from defectgen.spec import DataSpec
 from defectgen.stages.critic import critic, judged, out_of_fold, training_patches

@@ -13,8 +13,8 @@ from defectgen import tracking
 from defectgen.errors import UserError
 from defectgen.imaging.read import read_image
 from defectgen.learn.checkpoint import CARD, CHECKPOINT, load_checkpoint
-from defectgen.learn.data import Patches
 from defectgen.learn.module import DiffusionModule
+from defectgen.learn.patches import Patches
 from defectgen.learn.task import Colorization, JPEGRestoration, Restoration, Uncropping
 from defectgen.manifest import Manifest
 from defectgen.nn.unet import UNet
