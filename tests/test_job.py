@@ -100,3 +100,17 @@ def test_a_donated_patch_shows_the_donors_own_pixels_in_the_region_and_nothing_b
     dark = (job.donated < job.patch - 0.3)[0]  # the donor's disc, and not the grain about it
     middle = shrink_mask(job.shape, 64) & ~grow(~shrink_mask(job.shape, 64), 2)
     assert dark[middle].all() and not dark[~grow(shrink_mask(job.shape, 64), 1)].any()
+
+
+def test_the_example_of_good_surface_is_another_picture_than_the_one_to_be_healed(
+    made: tuple[Source, pd.DataFrame],
+) -> None:
+    """Shown its own patch, a network that looks at examples would be handed the defect as good surface."""
+    source, _ = made
+    job = Job.healing(source, healing_row(source, "large", 3), 64)
+    shown = job.asked("good", 0).reference
+    assert shown.shape == (2, 64, 64) and not shown[-1].any(), "nothing is marked in it"
+    assert not np.array_equal(shown[:-1], job.patch)
+    defect = job.asked("pit", 1)
+    assert np.array_equal(defect.reference[:-1], job.example[0]) and defect.reference[-1].any()
+    assert "pit" in defect.text and job.asked("good", 0).text == "good surface"

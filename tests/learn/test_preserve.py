@@ -12,12 +12,13 @@ from defectgen.diffusion.noise import Karras
 from defectgen.errors import UserError
 from defectgen.imaging.region import REACH, grow
 from defectgen.learn import preserve
-from defectgen.learn.checkpoint import Checkpoint
+from defectgen.learn.checkpoint import Checkpoint, save_checkpoint
 from defectgen.learn.data import Example
 from defectgen.learn.patches import Patches
 from defectgen.learn.preserve import Preserving, earlier_inpainter, preserved, united
-from defectgen.learn.task import Inpainting
+from defectgen.learn.task import Inpainting, Task, Whole
 from defectgen.manifest import Manifest
+from defectgen.nn.term import Label, Nothing, Reference, Term
 from defectgen.nn.unet import UNet
 from defectgen.spec import DataSpec
 from tests.small import one_line
@@ -162,3 +163,22 @@ def examples() -> Example:
         text=[""] * 4,  # type: ignore[typeddict-item]  # of a batch
         reference=torch.zeros(4, 2, 64, 64),
     )
+
+
+@pytest.mark.parametrize(
+    ("term", "task", "schedule", "said"),
+    [
+        (Label(), Whole(), Karras(), "was trained for Whole"),
+        (Reference(width=8), Inpainting(), Karras(), "is not told a class"),
+        (Nothing(), Inpainting(), Karras(), "is not told a class"),
+        (Label(), Inpainting(), Karras(highest=20.0), "fewer noise levels"),
+    ],
+)
+def test_an_earlier_network_that_cannot_be_asked_for_its_classes_is_refused(
+    tmp_path: Path, term: Term, task: Task, schedule: Karras, said: str
+) -> None:
+    network = UNet(EARLIER, width=8, multipliers=(1,), attention=(), term=term)
+    save_checkpoint(tmp_path, Denoiser(network, EDM(), 0.4), schedule, EARLIER, "32-true", "", task)
+    with pytest.raises(UserError, match=said) as error:
+        earlier_inpainter(tmp_path, Inpainting(), Karras(), "train.inpaint")
+    assert str(tmp_path) in one_line(error.value)

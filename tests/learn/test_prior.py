@@ -13,6 +13,7 @@ from defectgen.errors import UserError
 from defectgen.learn import prior as learn_prior
 from defectgen.learn.checkpoint import load_checkpoint, save_checkpoint
 from defectgen.learn.prior import first_weights, started
+from defectgen.learn.task import JPEGRestoration
 from defectgen.nn.unet import UNet
 from defectgen.spec import DataSpec
 from tests.small import one_line
@@ -117,3 +118,10 @@ def test_a_class_starts_as_that_of_its_name_in_a_products_checkpoint(prior: Path
     save_checkpoint(tmp_path, checkpoint.denoiser, Karras(), own, "32-true", "# Own")
     started_ = start(replace(TAUGHT, classes=["good", "crack", "dent"]), tmp_path)
     assert started_.network.told.table.weight[:, 0].tolist() == [0, 3, 2, 3], "crack is not told, dent stays dent"
+
+
+def test_an_inpainter_does_not_start_from_what_was_taught_to_restore(prior: Path, tmp_path: Path) -> None:
+    save_checkpoint(tmp_path, start(GREY, prior), Karras(), GREY, "32-true", "# Restorer", JPEGRestoration())
+    with pytest.raises(UserError, match="was trained for JPEGRestoration; start from an inpainter") as caught:
+        first_weights(network(GREY), EDM(), GREY, tmp_path, "train.inpaint")
+    assert str(tmp_path) in one_line(caught.value)
