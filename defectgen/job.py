@@ -128,9 +128,11 @@ class Job:
 
     @cached_property
     def surface(self) -> Picture:
-        """A region of another picture's clean training surface (C, size, size), by lot, in the size of the square."""
-        rng = np.random.default_rng(make_seed(self.row["seed"], "surface"))
+        """A region of another picture's clean training surface (C, size, size), by lot; zeros where there is none."""
         images = self.source.clean("train")
+        if not images:
+            return np.zeros_like(self.patch)
+        rng = np.random.default_rng(make_seed(self.row["seed"], "surface"))
         pixels = self.source.pixels(images[rng.integers(len(images))])
         height, width = pixels.shape[:2]
         box = (int(rng.integers(width)), int(rng.integers(height)), 1, 1)
