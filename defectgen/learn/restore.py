@@ -2,7 +2,8 @@
 
 A sample is as rough as the truth, but rough elsewhere: its squared error is twice that of the mean of all samples,
 3 dB, however well the network has learned (Blau & Michaeli 2018). That mean is what the denoiser answers where nothing
-of the picture is left, in one call. So both are measured.
+of the picture is left, in one call, whatever the noise: the mean of a few such calls is freed of what it still takes
+from noise. So both are measured, mean and sample.
 """
 
 from collections.abc import Sequence
@@ -14,8 +15,8 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 from defectgen.condition import Condition
-from defectgen.imaging.files import Mask, from_float
-from defectgen.imaging.sheet import Rgb, sheet, to_rgb
+from defectgen.imaging.files import Mask, Pixels, from_float
+from defectgen.imaging.sheet import Rgb, outlined, sheet, to_rgb
 from defectgen.learn.asked import Asked
 from defectgen.learn.data import Example, spread
 from defectgen.learn.inpaint import Inpainter
@@ -59,17 +60,19 @@ def untold(batch: Example, classes: int) -> Condition:
     return inpainting_of(batch, classes).unconditional()
 
 
-def restored(restorer: Inpainter, lost: Sequence[Lost]) -> NDArray[np.float32]:
-    """What the network draws of the patches, (N, C, H, W) in [-1, 1]."""
+def restored(restorer: Inpainter, lost: Sequence[Lost], draws: int = 1) -> NDArray[np.float32]:
+    """What the network draws of the patches, (N, C, H, W) in [-1, 1]: the mean of so many draws."""
     parts = [lost[start : start + BATCH] for start in range(0, len(lost), BATCH)]
-    return np.concatenate([_drawn(restorer, part) for part in tqdm(parts, desc="restore", disable=None)])
+    return np.concatenate([_drawn(restorer, part, draws) for part in tqdm(parts, desc="restore", disable=None)])
 
 
-def _drawn(restorer: Inpainter, part: Sequence[Lost]) -> NDArray[np.float32]:
+def _drawn(restorer: Inpainter, part: Sequence[Lost], draws: int) -> NDArray[np.float32]:
     pictures, regions = np.stack([one.picture for one in part]), np.stack([one.given.region for one in part])
-    given, seeds = [one.given for one in part], [one.seed for one in part]
+    given = [one.given for one in part]
     asked = [Asked.only(restorer.classes, one.picture) for one in part]
-    return restorer.fill(pictures, regions, given, asked, seeds).clip(-1, 1)
+    seeds = [[make_seed(one.seed, number) for one in part] for number in range(draws)]
+    drawn = np.mean([restorer.fill(pictures, regions, given, asked, each) for each in seeds], axis=0)
+    return drawn.clip(-1, 1)
 
 
 def figures(lost: Sequence[Lost], mean: NDArray[np.float32], sample: NDArray[np.float32]) -> pd.DataFrame:
@@ -96,10 +99,13 @@ def psnr(picture: NDArray[np.float32], truth: NDArray[np.float32], region: Mask)
 def restoration_sheet(
     lost: Sequence[Lost], mean: NDArray[np.float32], sample: NDArray[np.float32], baseline: str
 ) -> Rgb:
-    """A few patches as given, as the baseline and as the network make of them, and as they truly are."""
+    """A few patches as the baseline and as the network make of them, and as they truly are; outlined what was lost."""
     rows = [
-        [one.given.context, one.given.guess, ours, single, one.picture]
+        [outlined(_native(one.given.guess), one.given.region), *map(to_rgb, map(_native, (ours, single, one.picture)))]
         for one, ours, single in spread(list(zip(lost, mean, sample, strict=True)), SHOWN)
     ]
-    native = [[to_rgb(from_float(picture, np.dtype(np.uint8))) for picture in row] for row in rows]
-    return sheet(native, columns=["given", baseline, "restored", "one sample", "true"], cell=CELL)
+    return sheet(rows, columns=[baseline, "restored", "one sample", "true"], cell=CELL)
+
+
+def _native(picture: NDArray[np.float32]) -> Pixels:
+    return from_float(picture, np.dtype(np.uint8))

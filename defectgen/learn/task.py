@@ -75,13 +75,14 @@ class Whole(Filling):
 
 
 class Restoration(Task):
-    """Of a picture something is lost, whatever region is wanted: draw it again."""
+    """Of a picture something is lost, whatever region is wanted: draw what the trivial guess at it lacks."""
 
     baseline: ClassVar[str]  # what `trivial` does, in words
 
     def given(self, picture: NDArray[np.float32], region: Mask, rng: np.random.Generator) -> Given:
-        context, lost = self.left(picture, rng)
-        return Given(context, lost, self.trivial(context, lost))
+        kept, lost = self.left(picture, rng)
+        guess = self.trivial(kept, lost)
+        return Given(guess, lost, guess)  # seen too: it is easier to mend than to make again
 
     @abstractmethod
     def left(self, picture: NDArray[np.float32], rng: np.random.Generator) -> tuple[NDArray[np.float32], Mask]:
@@ -91,9 +92,9 @@ class Restoration(Task):
             UserError: such a picture cannot lose it.
         """
 
-    def trivial(self, context: NDArray[np.float32], lost: Mask) -> NDArray[np.float32]:
-        """The baseline, a picture (C, H, W) in [-1, 1]: what anybody can make of it without learning anything."""
-        return context
+    def trivial(self, kept: NDArray[np.float32], lost: Mask) -> NDArray[np.float32]:
+        """The baseline: what anybody can make of what is left, like it, without learning anything."""
+        return kept
 
 
 class Uncropping(Restoration):
@@ -124,10 +125,10 @@ class Uncropping(Restoration):
         hidden[top : height - bottom, left : width - right] = False
         return picture * ~hidden, hidden
 
-    def trivial(self, context: NDArray[np.float32], lost: Mask) -> NDArray[np.float32]:
+    def trivial(self, kept: NDArray[np.float32], lost: Mask) -> NDArray[np.float32]:
         rows, columns = (np.flatnonzero(~lost.all(axis=axis)) for axis in (1, 0))
         height, width = lost.shape
-        window = context[:, rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+        window = kept[:, rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
         beyond = ((0, 0), (rows[0], height - 1 - rows[-1]), (columns[0], width - 1 - columns[-1]))
         return np.pad(window, beyond, mode="edge")
 

@@ -31,6 +31,7 @@ from defectgen.nn.unet import UNet
 from defectgen.spec import DataSpec
 
 HELD_OUT = 128  # patches that are restored in the end
+CALLS = 8  # answers to pure noise whose mean is taken
 VALIDATION_PATCHES = 12  # per class
 VALIDATIONS = 8  # the weights of the best of them are kept
 WARMUP = 100  # steps in which the learning rate rises
@@ -45,7 +46,7 @@ def train_restorer(
     *,
     task: Restoration = JPEGRestoration(),  # noqa: B008 - stateless
     network: Callable[[DataSpec], Backbone] = UNet,
-    schedule: Schedule = Karras(lowest=0.002, highest=1.0),  # noqa: B008 - stateless
+    schedule: Schedule = Karras(lowest=0.002, highest=50.0, log_std=2.0),  # noqa: B008 - stateless
     parametrization: Parametrization = EDM(),  # noqa: B008 - stateless
     weighting: Weighting = EDMWeighting(),  # noqa: B008 - stateless
     steps: PositiveInt = 1500,
@@ -96,14 +97,14 @@ def train_restorer(
     recipe = f"{steps} steps of {batch} patches, {precision}, seed {seed}"
     card = model_card("Restorer", f"Restores {spec.size} px patches: {named(task)}.", spec, denoiser, recipe, curve)
     digest = save_checkpoint(out / CHECKPOINT, denoiser, schedule, spec, precision, card, task)
-    if lost:
-        mean, sample = (
-            restored(Inpainter(denoiser.eval(), levels, len(spec.classes), DDPM(), [], precision, task), lost)
-            for levels in (schedule.trajectory(1), schedule.trajectory(sampling_steps))
-        )
-        _show(out, lost, mean, sample, task.baseline)
-    else:
+    if not lost:
         print("  no held-out patch to restore")
+        return digest
+    at_once, walking = (
+        Inpainter(denoiser.eval(), schedule.trajectory(walked), len(spec.classes), DDPM(), [], precision, task)
+        for walked in (1, sampling_steps)
+    )
+    _show(out, lost, restored(at_once, lost, CALLS), restored(walking, lost), task.baseline)
     return digest
 
 

@@ -125,6 +125,13 @@ def test_uncropping_trivially_carries_the_edge_on() -> None:
         assert np.array_equal(given.guess, np.broadcast_to(expected, (1, SIDE, SIDE)))
 
 
+def test_uncropping_shows_nothing_of_what_is_beyond_the_window() -> None:
+    for seed in range(6):
+        given = given_by(Uncropping(), seed)
+        other = np.where(given.region, -picture(), picture())
+        assert np.array_equal(given_by(Uncropping(), seed, other).context, given.context)
+
+
 def test_colorization_shows_the_same_grey_in_every_channel() -> None:
     given = given_by(Colorization())
     assert given.region.all()
@@ -152,10 +159,10 @@ def test_jpeg_spoils_the_picture_by_every_quality_asked_for_and_no_other(channel
     assert errors[0] > errors[1] > errors[2] and errors[2] < 0.05
 
 
-def test_jpeg_and_grey_are_their_own_baselines() -> None:
-    for task in (JPEGRestoration(), Colorization()):
+def test_a_restoration_sees_the_guess_that_it_mends() -> None:
+    for task in (JPEGRestoration(), Colorization(), Uncropping()):
         given = given_by(task)
-        assert np.array_equal(given.guess, given.context)
+        assert np.array_equal(given.guess, given.context) and not np.array_equal(given.guess, picture())
 
 
 @pytest.mark.parametrize(
