@@ -111,6 +111,7 @@ STEPS = (
         "heal",
         "defectgen.stages.heal:heal",
         "where the YAML has its block, paint real defects over: more clean pictures, and pairs",
+        version=2,
         optional=True,
         choices=_MATHEMATICS,
     ),

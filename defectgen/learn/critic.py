@@ -18,6 +18,7 @@ from torch import Tensor
 
 from defectgen.imaging.files import write_atomic
 from defectgen.learn.checkpoint import CARD, CONFIG, build, describe, usable
+from defectgen.manifest import GOOD
 from defectgen.nn.classifier import Classifier
 from defectgen.spec import DataSpec
 
@@ -49,6 +50,14 @@ class CrossFitted:
             asked = self.members if fold is None else [self.members[fold]]
             said[number] = _probabilities(asked, torch.from_numpy(patch[None]))
         return said
+
+    def calls_good(self, patches: NDArray[np.float32], groups: Sequence[str] | None = None) -> NDArray[np.bool_]:
+        """Which patches (N, C, size, size) it holds for good surface rather than for any defect, (N,).
+
+        Both as likely beforehand: members are shown all classes equally often, so where there are K good is the
+        likelier above 1 / K.
+        """
+        return self.predict(patches, groups)[:, self.spec.number(GOOD)] > 1 / len(self.spec.classes)
 
 
 @torch.no_grad()

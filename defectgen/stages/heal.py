@@ -1,4 +1,7 @@
-"""heal: paint every real training defect over as good, for more clean pictures and for pairs of clean and defective."""
+"""heal: paint every real training defect over as good, for more clean pictures and for pairs of clean and defective.
+
+A picture counts as clean only where critics which have not seen its part call every place good that was a defect.
+"""
 
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -13,9 +16,12 @@ from defectgen.diffusion.guide import ClassifierFree, Clip, Guide
 from defectgen.diffusion.solve import DDPM, Solver
 from defectgen.errors import UserError
 from defectgen.healed import defects_in_turn, heal_pictures
-from defectgen.imaging.files import Pixels, write_image, write_mask
+from defectgen.imaging.files import Pixels, to_float, write_image, write_mask
 from defectgen.imaging.sheet import Rgb, outlined, sheet, to_rgb
+from defectgen.imaging.square import shrink
 from defectgen.job import Job
+from defectgen.learn.checkpoint import CHECKPOINT
+from defectgen.learn.critic import CrossFitted, load_critic
 from defectgen.manifest import IMAGES, INSTANCES, Manifest, Row, image_row, make_id, table, write_table
 from defectgen.outputs import Stopwatch
 from defectgen.painter import Painter
@@ -33,6 +39,7 @@ def heal(
     ingest: Path,
     inpaint: Path,
     upsample: Path,
+    critic: Path,
     seed: int,
     name: str,
     likelihood: Path | None = None,
@@ -46,13 +53,15 @@ def heal(
     """Heal every training picture that shows a defect; pictures that are healed are not healed again.
 
     pairs.parquet has a row for each defect: its columns of ingest, `image_id` being the defective picture, the `seed`
-    it was healed by, and the healed picture's `healed_id` and `healed_path`.
+    it was healed by, the healed picture's `healed_id` and `healed_path`, and its `status`: rejected where critics do
+    not call the place good. A picture with a rejected place is not one of the clean pictures of the manifest.
 
     Args:
         out: folder of the healed pictures' manifest, pairs.parquet and sheet.png.
         ingest: folder of the real pictures.
         inpaint: folder of the trained inpainter.
         upsample: folder of the trained upsampler; empty where no defect is large.
+        critic: folder of the trained critic.
         seed: decides everything.
         name: product, part of every id.
         likelihood: folder of the likelihood that a `Classifier` among the guides asks; None where none was trained.
@@ -69,13 +78,16 @@ def heal(
         raise UserError("heal: the inpainter is told nothing, so nobody can ask it for good surface; train with a term")
     defects = defects_in_turn(source, "train", seed).assign(batch=batch)
     images = _healed(out, source, painter, defects, partial(make_id, name, "heal", seed)).assign(**lineage._asdict())
-    manifest = Manifest(out, images, table([], INSTANCES))
-    pairs = paired(defects, images)
+    painted = Manifest(out, images, table([], INSTANCES))
+    pairs = judged(source, painted, paired(defects, images), load_critic(critic / CHECKPOINT))
     write_table(out / PAIRS, pairs)
-    write_image(out / "sheet.png", pair_sheet(source, manifest, pairs, painter.spec))
+    write_image(out / "sheet.png", pair_sheet(source, painted, pairs, painter.spec))
     tracking.log_picture(out / "sheet.png", "healed")
-    print(f"  {len(pairs)} defects healed on {len(images)} pictures: {out / PAIRS}; look at {out}/sheet.png")
-    return manifest.save()
+    clean = images[~images["image_id"].isin(pairs.loc[pairs["status"] == "rejected", "healed_id"])]
+    good = (pairs["status"] == "accepted").sum()
+    print(f"  {good} of {len(pairs)} healed defects are called good, {len(clean)} of {len(images)} pictures clean now")
+    print(f"  {out / PAIRS}; look at {out}/sheet.png")
+    return Manifest(out, clean, table([], INSTANCES)).save()
 
 
 def _healed(
@@ -128,14 +140,26 @@ def paired(defects: pd.DataFrame, images: pd.DataFrame) -> pd.DataFrame:
     return defects[PAIR_COLUMNS].reset_index(drop=True).assign(**names)
 
 
-def pair_sheet(source: Source, healed: Manifest, pairs: pd.DataFrame, spec: DataSpec) -> Rgb:
-    """One row per class: defects about which the picture is shown as it was, with their outline, and healed."""
-    images, rows = healed.images.set_index("image_id"), []
-    for label in spec.classes[1:]:
+def judged(source: Source, painted: Manifest, pairs: pd.DataFrame, critic: CrossFitted) -> pd.DataFrame:
+    """The pairs with their `status`: what critics that have not seen the part say of the healed place."""
+    images, size = painted.images.set_index("image_id"), critic.spec.size
+    good = []
+    for _, pair in tqdm(pairs.iterrows(), "judge", len(pairs), unit="defect", disable=None):
+        job = Job.healing(source, pair, size)
+        place = shrink(job.square.cut(painted.read(images.loc[pair["healed_id"]])), size)
+        good.append(critic.calls_good(to_float(place)[None], [job.group])[0])
+    return pairs.assign(status=["accepted" if one else "rejected" for one in good])
+
+
+def pair_sheet(source: Source, painted: Manifest, pairs: pd.DataFrame, spec: DataSpec) -> Rgb:
+    """A row for each class and status: defects about which the picture is shown as it was, with its outline, healed."""
+    images, rows, names = painted.images.set_index("image_id"), [], []
+    for (label, status), mine in pairs.groupby(["label", "status"]):
         row: list[Rgb] = []
-        for _, pair in pairs[pairs["label"] == label].head(SHOWN).iterrows():
+        for _, pair in mine.head(SHOWN).iterrows():
             job = Job.healing(source, pair, spec.size)
-            after = job.square.cut(healed.read(images.loc[pair["healed_id"]]))
+            after = job.square.cut(painted.read(images.loc[pair["healed_id"]]))
             row += [to_rgb(job.clean), outlined(job.clean, job.shape), to_rgb(after)]
         rows.append(row)
-    return sheet(rows, spec.classes[1:], ["defective", "marked", "healed"] * SHOWN)
+        names.append(f"{label}\n{status}")
+    return sheet(rows, names, ["defective", "marked", "healed"] * SHOWN)

@@ -60,6 +60,23 @@ def test_known_and_unknown_may_stand_side_by_side(critic: CrossFitted) -> None:
     assert said[1].argmax() == 1
 
 
+def test_good_is_what_is_likelier_than_all_defects_together(spec: DataSpec) -> None:
+    """Good may be less likely than each class alone and yet be called good: beforehand defects are K - 1 to one."""
+
+    def leaning(good: float) -> CrossFitted:
+        network = always(0, spec)
+        with torch.no_grad():
+            network.logits.bias.copy_(torch.tensor([good, (1 - good) * 0.8, (1 - good) * 0.2]).log())
+        return CrossFitted([network], {}, spec, "")
+
+    assert leaning(0.34).calls_good(noise(2)).tolist() == [True, True]
+    assert leaning(0.32).calls_good(noise(1)).tolist() == [False]
+
+
+def test_of_good_too_the_member_that_has_not_seen_the_group_is_asked(critic: CrossFitted) -> None:
+    assert critic.calls_good(noise(3), ["first", "second", "third"]).tolist() == [True, False, False]
+
+
 def test_the_very_same_is_said_of_a_patch_whatever_is_judged_beside(spec: DataSpec) -> None:
     torch.manual_seed(0)
     critic, patches = CrossFitted([various(spec), various(spec)], {"known": 1}, spec, ""), noise(9)

@@ -1,5 +1,6 @@
 """heal: what it leaves behind, that killed it goes on, and that its pictures are drawn on and lead back."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ import pandas as pd
 import pytest
 import torch
 from critics import always
+from numpy.typing import NDArray
 from small import one_line
 
 from defectgen import tracking
@@ -22,7 +24,7 @@ from defectgen.imaging.read import read_image
 from defectgen.imaging.region import Foreground
 from defectgen.joined import with_healed
 from defectgen.learn.checkpoint import CHECKPOINT, save_checkpoint
-from defectgen.learn.critic import save_critic
+from defectgen.learn.critic import CrossFitted, load_critic, save_critic
 from defectgen.manifest import Manifest
 from defectgen.nn.unet import UNet
 from defectgen.planner import Page, Planner
@@ -48,8 +50,8 @@ class Product:
         return self.root / stage
 
 
-def healed_into(product: Product, out: Path) -> str:
-    folders = [product.folder(stage) for stage in ("ingest", "inpaint", "nothing large")]
+def healed_into(product: Product, out: Path, critic: str = "content") -> str:
+    folders = [product.folder(stage) for stage in ("ingest", "inpaint", "nothing large", critic)]
     return heal(out, *folders, 0, "tiny", batch=4, **DRAWN_WITH)
 
 
@@ -69,7 +71,8 @@ def product(tmp_path_factory: pytest.TempPathFactory) -> Product:
     torch.manual_seed(0)
     denoiser = Denoiser(UNet(spec, width=8, multipliers=(1, 2), attention=()), V(), spec.sigma_data)
     save_checkpoint(root / "inpaint/checkpoint", denoiser, Cosine(), spec, "32-true", "untrained")
-    save_critic(root / "critic" / CHECKPOINT, [always(1, spec)], {}, spec, "of one opinion")
+    for name, label in {"content": 0, "severe": 1}.items():
+        save_critic(root / name / CHECKPOINT, [always(label, spec)], {}, spec, "of one opinion")
     product = Product(root, "")
     product.digest = healed_into(product, root / "heal")
     return product
@@ -103,6 +106,33 @@ def test_the_pairs_name_both_pictures_and_the_mask(product: Product) -> None:
     assert read_image(product.folder("heal") / "sheet.png").shape[2] == 3
 
 
+def test_a_picture_with_a_place_that_critics_do_not_call_good_is_not_clean(
+    product: Product, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    doubted = Manifest.load(product.folder("ingest")).images.query("split == 'train'")["group"].iloc[-1]
+
+    class Doubting(CrossFitted):
+        def calls_good(self, patches: NDArray[np.float32], groups: Sequence[str] | None = None) -> NDArray[np.bool_]:
+            assert groups is not None and len(patches) == len(groups)
+            return np.array([group != doubted for group in groups])
+
+    monkeypatch.setattr(heal_stage, "load_critic", lambda folder: Doubting(**vars(load_critic(folder))))
+    healed_into(product, tmp_path)
+    pairs, healed = pd.read_parquet(tmp_path / PAIRS), Manifest.load(tmp_path)
+    groups = Manifest.load(product.folder("ingest")).images.set_index("image_id")["group"]
+    assert ((pairs["status"] == "rejected") == (pairs["image_id"].map(groups) == doubted)).all()
+    assert set(pairs["status"]) == {"accepted", "rejected"}
+    assert set(healed.images["image_id"]) == set(pairs.loc[pairs["status"] == "accepted", "healed_id"])
+
+
+def test_where_no_healed_place_is_called_good_plans_keep_to_real_pictures(product: Product, tmp_path: Path) -> None:
+    healed_into(product, tmp_path / "heal", "severe")
+    assert (pd.read_parquet(tmp_path / "heal" / PAIRS)["status"] == "rejected").all()
+    assert Manifest.load(tmp_path / "heal").images.empty
+    source = Source(with_healed(product.folder("ingest"), tmp_path / "heal"))
+    assert source.clean("train") == Source(Manifest.load(product.folder("ingest"))).clean("train")
+
+
 def test_killed_it_goes_on_and_ends_the_same(product: Product, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     real, asked = heal_stage.heal_pictures, list[int]()
 
@@ -125,7 +155,7 @@ def test_killed_it_goes_on_and_ends_the_same(product: Product, tmp_path: Path, m
 
 
 def test_a_classifier_without_a_likelihood_is_refused_under_its_own_block(product: Product, tmp_path: Path) -> None:
-    folders = [product.folder(stage) for stage in ("ingest", "inpaint", "nothing large")]
+    folders = [product.folder(stage) for stage in ("ingest", "inpaint", "nothing large", "content")]
     with pytest.raises(UserError, match=r"^heal.guides: Classifier has no likelihood") as error:
         heal(tmp_path / "out", *folders, 0, "tiny", guides=(Classifier(),))
     one_line(error.value)
@@ -166,7 +196,7 @@ def test_a_donor_has_no_place_on_its_own_healed_picture(product: Product) -> Non
 
 
 def test_a_picture_drawn_on_a_healed_one_leads_back_to_the_real_one(product: Product, planned: pd.DataFrame) -> None:
-    folders = [product.folder(stage) for stage in ("ingest", "inpaint", "nothing large", "critic", "plan")]
+    folders = [product.folder(stage) for stage in ("ingest", "inpaint", "nothing large", "severe", "plan")]
     generate(product.folder("generate"), *folders, 0, None, product.folder("heal"), gates=(), **DRAWN_WITH)
     drawn, real = Manifest.load(product.folder("generate")), Manifest.load(product.folder("ingest"))
     healed = Manifest.load(product.folder("heal")).images.set_index("image_id")["clean_id"]
