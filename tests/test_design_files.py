@@ -7,6 +7,7 @@ import pytest
 
 from defectgen.cli import main
 from defectgen.manifest import Manifest
+from defectgen.source import Source
 from defectgen.yaml_file import CELL, read_yaml
 
 DESIGN = Path(__file__).parent.parent / "configs/design"
@@ -86,8 +87,11 @@ def test_a_restoration_is_trained_and_measured(workplace: Path, name: str) -> No
 def test_defects_are_healed_and_planned_on(workplace: Path) -> None:
     assert overlaid(workplace, "heal", "heal") == overlaid(workplace, "plan", "heal") == 0
     healed = Manifest.load(workplace / "data/heal/parts")
-    assert len(healed.images) and healed.instances.empty
-    assert (workplace / "data/heal/parts/pairs.parquet").is_file()
+    pairs = pd.read_parquet(workplace / "data/heal/parts/pairs.parquet")
+    source = Source(Manifest.load(workplace / "data/ingest/parts"))
+    assert set(pairs["instance_id"]) == set(source.defects("train").index)
+    called_good = (pairs["status"] == "accepted").groupby(pairs["healed_id"]).all()
+    assert set(healed.images["image_id"]) == set(called_good.index[called_good])
 
 
 def test_a_new_class_is_taught_to_the_products_own_network(workplace: Path) -> None:
