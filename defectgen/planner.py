@@ -67,7 +67,7 @@ class Planner:
         self.frames: dict[str, Frame] = {}
 
     def find(self, label: str, page: Page, rng: np.random.Generator) -> Row | None:
-        """The plan of a defect of a class on the page, or None if no place was found; fills the page's picture."""
+        """The plan of a defect like one of a class on the page, whose picture it fills; None if no place was found."""
         donors = self.surroundings.donors[label]
         for attempt in range(ROUNDS):
             donor = donors[rng.integers(len(donors))]

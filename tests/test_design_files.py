@@ -33,6 +33,7 @@ generate: {steps: 6, gates: [{class_path: Filled, init_args: {limit: 0.0}}]}
 TINY = {  # settings of a method's own step, made small
     "restore_jpeg": ["--train.restore.steps=2", "--train.restore.batch=2", "--train.restore.sampling_steps=2"],
     "heal": ["--heal.steps=3"],
+    "other_class": [],
     "few_shot": ["--train.inpaint.steps=2", "--train.inpaint.batch=2"],
 }
 TINY |= dict.fromkeys(("restore_uncropping", "restore_colorization"), TINY["restore_jpeg"])
@@ -92,6 +93,14 @@ def test_defects_are_healed_and_planned_on(workplace: Path) -> None:
     assert set(pairs["instance_id"]) == set(source.defects("train").index)
     called_good = (pairs["status"] == "accepted").groupby(pairs["healed_id"]).all()
     assert set(healed.images["image_id"]) == set(called_good.index[called_good])
+
+
+def test_defects_change_class(workplace: Path) -> None:
+    assert overlaid(workplace, "plan", "other_class") == overlaid(workplace, "generate", "other_class") == 0
+    drawn = Manifest.load(workplace / "data/generate/parts").instances
+    source = Source(Manifest.load(workplace / "data/ingest/parts"))
+    assert (source.instances.loc[drawn["donor_id"], "label"].to_numpy() != drawn["label"]).all()
+    assert (drawn["status"] != "failed").any()
 
 
 def test_a_new_class_is_taught_to_the_products_own_network(workplace: Path) -> None:

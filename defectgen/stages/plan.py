@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from jsonargparse.typing import NonNegativeFloat, PositiveFloat, PositiveInt
+from jsonargparse.typing import ClosedUnitInterval, NonNegativeFloat, PositiveFloat, PositiveInt
 from tqdm import tqdm
 
 from defectgen import tracking
@@ -34,6 +34,7 @@ def plan(
     scale: tuple[PositiveFloat, PositiveFloat] = (0.8, 1.25),
     turn: NonNegativeFloat = 10.0,
     shift: NonNegativeFloat = 0.1,
+    other_class: ClosedUnitInterval = 0.0,
     pictures_per_shard: PositiveInt = 100,
 ) -> str:
     """Plan the synthetic data set.
@@ -52,23 +53,29 @@ def plan(
         scale: size of a shape over its donor's, drawn between these.
         turn: degrees a shape is turned on its part, at most.
         shift: standard deviation of a shape's place about its donor's, in units of the part.
+        other_class: share of the defects whose donor is of another class, whose shape and place they take over; begun
+            at its pixels (`generate.start: Donor`) they are real defects that change class.
         pictures_per_shard: pictures that are drawn together; any number gives the same data set.
     """
     source, spec = Source(with_healed(ingest, heal)), DataSpec.load(patch)
     planner = Planner(source, spec.flips, scale, turn, shift)
     labels = [label for label in spec.classes[1:] for _ in range(per_class)]
+    if other_class and len(spec.classes) == 2:
+        raise UserError("plan.other_class: there is no other class; leave it out")
     order = np.random.default_rng(make_seed(seed, "order")).permutation(len(labels))
     rows: list[Row] = []
     page, number = Page(0), -1
     for place in tqdm(order, desc="plan", unit="defect", disable=None):
-        rng = np.random.default_rng(make_seed(seed, "row", place))
-        spot = planner.find(labels[place], page, rng) if 0 < len(page.rows) < page.wanted else None
+        rng, like = np.random.default_rng(make_seed(seed, "row", place)), labels[place]
+        if other_class and rng.random() < other_class:
+            like = str(rng.choice([label for label in spec.classes[1:] if label != like]))
+        spot = planner.find(like, page, rng) if 0 < len(page.rows) < page.wanted else None
         if spot is None:
             number += 1
             page = Page(int(rng.integers(1, per_picture + 1)))
-            spot = planner.find(labels[place], page, rng)
+            spot = planner.find(like, page, rng)
         if spot is None:
-            raise UserError(f"{ingest}: no clean picture has room for {labels[place]}; widen ingest.legal or add some")
+            raise UserError(f"{ingest}: no clean picture has room for {like}; widen ingest.legal or add some")
         image_id = make_id(name, "plan", seed, number)
         row = spot | {"plan_id": make_id(name, seed, place), "image_id": image_id, "label": labels[place]}
         row |= {"seed": make_seed(seed, "draw", place), "attempts": attempts, "batch": batch}

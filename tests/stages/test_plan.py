@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -59,7 +60,7 @@ def write_product(root: Path, defects: dict[str, tuple[int, Callable[[int, Mask]
     return Source(manifest)
 
 
-def planned(root: Path, seed: int = 0, **settings: int) -> pd.DataFrame:
+def planned(root: Path, seed: int = 0, **settings: Any) -> pd.DataFrame:
     plan(root / "plan", root / "ingest", root / "patch", seed, "product", **settings)
     return pd.read_parquet(root / "plan" / PLAN)
 
@@ -91,6 +92,23 @@ def test_a_plan_is_made_again_and_another_seed_makes_another(product: tuple[Sour
     other = planned(root, seed=1, per_class=20)
     assert not set(other["elastic"]) & set(rows["elastic"])
     assert not np.array_equal(np.stack(other["transform"]), np.stack(rows["transform"]))
+
+
+@pytest.mark.parametrize(("share", "least", "most"), [(0.0, 0.0, 0.0), (0.5, 0.3, 0.7), (1.0, 1.0, 1.0)])
+def test_so_many_defects_as_asked_take_over_the_shape_of_another_class(
+    product: tuple[Source, pd.DataFrame, Path], share: float, least: float, most: float
+) -> None:
+    source, _, root = product
+    rows = planned(root, per_class=20, other_class=share)
+    donors = source.instances.loc[rows["donor_id"], "label"].to_numpy()
+    assert least <= (donors != rows["label"]).mean() <= most
+    assert rows["label"].value_counts().to_dict() == {"scratch": 20, "chip": 20, "dent": 20}
+
+
+def test_a_product_of_one_class_has_no_other(tmp_path: Path) -> None:
+    write_product(tmp_path, {"scratch": (2, on_stripes)}, clean=2)
+    with pytest.raises(UserError, match=r"^plan.other_class: .*leave it out"):
+        planned(tmp_path, other_class=0.1)
 
 
 def test_every_row_says_how_its_shape_was_made_and_how_well_its_place_fits(
