@@ -10,7 +10,7 @@ import pandas as pd
 from jsonargparse.typing import PositiveInt
 from tqdm import tqdm
 
-from defectgen import lock, pipeline
+from defectgen import lock, pipeline, tracking
 from defectgen.config import Settings, read_settings
 from defectgen.errors import UserError
 from defectgen.imaging.files import write_atomic, write_image
@@ -21,7 +21,7 @@ from defectgen.sweep.cell import Cell, read_cells
 from defectgen.sweep.measure import measured, real_figures
 from defectgen.sweep.neighbours import lines
 from defectgen.sweep.page import Sweep, page
-from defectgen.sweep.sheets import file_names, line_sheet, planned
+from defectgen.sweep.sheets import SHEETS, file_names, line_sheet, planned
 from defectgen.sweep.trainings import distinct, placed
 from defectgen.sweep.yardstick import planned_rows
 
@@ -55,6 +55,7 @@ def sweep(
     with _locks(out, product, found):
         table = measured(out, found, per_class, seeds)
         _write(out, product, found, table, per_class)
+        _record(out, product, found, table)
     print(f"sweep: {out / PAGE}")
     return 0
 
@@ -69,9 +70,22 @@ def _write(out: Path, product: Settings, cells: Sequence[Cell], table: pd.DataFr
     sheets = list(zip(neighbours, file_names(neighbours), strict=True))
     for line, name in tqdm(sheets, "sheets", disable=None):
         write_image(out / name, line_sheet(out, line, shown))
+    for old in {*(out / SHEETS).glob("*.png")} - {out / name for _, name in sheets}:
+        old.unlink()  # of cells that are no more
     rows = len(planned_rows(folders["plan"], per_class))
     found = Sweep(product.product, product.command, cells, table, real_figures(out), sheets, rows)
     write_atomic(out / PAGE, page(found).encode())
+
+
+def _record(out: Path, product: Settings, cells: Sequence[Cell], table: pd.DataFrame) -> None:
+    """The sweep as a run of its own: its page and sheets, and within it each cell with its figures, to be compared."""
+    means = table.drop(columns="seed").groupby("cell").mean()
+    with tracking.pipeline_run(product.product, product.resolved, product.data / "tracking"):
+        for path in (out / PAGE, out / TABLE, out / SHEETS):
+            tracking.log_artifact(path)
+        for cell in cells:
+            with tracking.stage_run(f"sweep.{cell.name}", cell.axes):
+                tracking.log_metrics({str(figure): value for figure, value in means.loc[cell.name].items()})
 
 
 @contextmanager

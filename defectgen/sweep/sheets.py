@@ -19,6 +19,7 @@ from defectgen.sweep.measure import cell_folder, crop_path
 from defectgen.sweep.neighbours import Line
 from defectgen.sweep.yardstick import planned_rows
 
+SHEETS = "sheets"  # folder of the sheets
 COLUMNS = 10  # planned defects on a sheet, as many of each class
 GROUND, DONOR = "ground", "real donor"
 SIDE = 128  # pixels of a picture on a sheet
@@ -47,7 +48,7 @@ def file_names(found: Sequence[Line]) -> list[str]:
     axes = [line.axis for line in found]
     turns = [axes[:number].count(axis) for number, axis in enumerate(axes)]
     named = [f"{axis}{f'_{turn + 1}' if turn else ''}" for axis, turn in zip(axes, turns, strict=True)]
-    return [f"sheets/{re.sub(r'[^0-9A-Za-z]+', '_', name)}.png" for name in named]
+    return [f"{SHEETS}/{re.sub(r'[^0-9A-Za-z]+', '_', name)}.png" for name in named]
 
 
 def line_sheet(out: Path, line: Line, columns: Sequence[Planned]) -> Rgb:

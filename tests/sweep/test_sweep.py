@@ -3,10 +3,13 @@
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 
+from defectgen import tracking
 from defectgen.cli import main
+from defectgen.imaging.files import write_image
 from defectgen.imaging.read import read_image
 from defectgen.painter import Painter
 
@@ -105,6 +108,24 @@ def test_the_page_shows_each_line_once_with_its_sheet(swept: Path) -> None:
         assert f"](sheets/{axis}.png)" in page
         assert read_image(swept / f"sheets/{axis}.png").shape[0] == 18 + (2 + 2) * 130, "ground, donor and two cells"
     assert "real, held out" in page and "few_shot" not in page
+
+
+def test_every_cell_is_recorded_with_its_figures_to_be_compared(
+    workplace: Path, swept: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept, figures = list[Path](), list[dict[str, float]]()
+    monkeypatch.setattr(tracking, "log_artifact", kept.append)
+    monkeypatch.setattr(tracking, "log_metrics", lambda values: figures.append(values))
+    assert run(workplace) == 0
+    means = pd.read_parquet(swept / "sweep.parquet").groupby("cell")["fill"].mean()
+    assert [told["fill"] for told in figures if "fill" in told] == list(means[["default", "heun", "told"]])
+    assert {path.name for path in kept} == {"sweep.md", "sweep.parquet", "sheets"}
+
+
+def test_a_sheet_of_cells_that_are_no_more_goes(workplace: Path, swept: Path) -> None:
+    write_image(swept / "sheets/backbone.png", np.zeros((4, 4, 3), np.uint8))
+    assert run(workplace) == 0
+    assert sorted(path.name for path in (swept / "sheets").iterdir()) == ["condition_type.png", "solver.png"]
 
 
 def test_run_again_draws_and_trains_nothing(
