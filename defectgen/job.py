@@ -89,11 +89,12 @@ class Job:
         return str(self.source.images.loc[self.source.instances.loc[self.origin, "image_id"], "group"])
 
     def asked(self, label: str, number: int) -> Asked:
-        """What is to be drawn: class `label`, of that number; good surface or a defect like the donor."""
+        """What is to be drawn: class `label`, of that number; good surface or a defect like an example of its class."""
         if label == GOOD:
             return Asked.good(self.surface)
         at_edge = near_edge(self.shape, self.legal)
-        return Asked.like(*self.example, number, label, self.small, at_edge)
+        example = self.example if label == self.shows else self.other_example
+        return Asked.like(*example, number, label, self.small, at_edge)
 
     @property
     def support(self) -> Mask:
@@ -121,10 +122,20 @@ class Job:
     @cached_property
     def example(self) -> tuple[Picture, Mask]:
         """A region about the donor, or the real defect, (C, size, size), and its mask there (size, size)."""
-        row, size = self.source.instances.loc[self.origin], self.region.shape[0]
+        return self._about(self.origin)
+
+    @cached_property
+    def other_example(self) -> tuple[Picture, Mask]:
+        """The same of a training defect of the planned class, by lot, where the donor is of another."""
+        defects = self.source.defects("train")
+        own = sorted(defects.index[defects["label"] == self.row["label"]])
+        return self._about(own[make_seed(self.row["seed"], "other example") % len(own)])
+
+    def _about(self, instance_id: str) -> tuple[Picture, Mask]:
+        row, size = self.source.instances.loc[instance_id], self.region.shape[0]
         square = _about(self.source, row, make_seed(self.row["seed"], "example"))
         patch = to_float(shrink(square.cut(self.source.pixels(row["image_id"])), size))
-        return patch, shrink_mask(square.cut(self.source.defects_like(self.origin)), size)
+        return patch, shrink_mask(square.cut(self.source.defects_like(instance_id)), size)
 
     @cached_property
     def surface(self) -> Picture:

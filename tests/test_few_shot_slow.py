@@ -67,7 +67,7 @@ def test_preserved_classes_stay_as_they_were_while_a_new_one_appears(new: str, m
             folder / "base", whole, without_new(whole, new), replace(spec, classes=old), steps=BASE_STEPS
         ),
         "preserved": trained(
-            folder / "preserved",
+            folder / f"preserved_{RATE:g}",
             whole,
             few,
             replace(spec, classes=[GOOD, new]),
@@ -75,7 +75,9 @@ def test_preserved_classes_stay_as_they_were_while_a_new_one_appears(new: str, m
             preserve=PRESERVE,
             learning_rate=RATE,
         ),
-        "not preserved": trained(folder / "not_preserved", whole, few, united, init_from=begun, learning_rate=RATE),
+        "not preserved": trained(
+            folder / f"not_preserved_{RATE:g}", whole, few, united, init_from=begun, learning_rate=RATE
+        ),
     }
     assert networks["preserved"].spec.classes == united.classes
     patches = Patches(whole, united, "train")

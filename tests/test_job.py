@@ -1,5 +1,6 @@
 """Jobs: squares of the picture in which shape, legal region and support agree, at a picture's border too."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -114,3 +115,20 @@ def test_the_example_of_good_surface_is_another_picture_than_the_one_to_be_heale
     defect = job.asked("pit", 1)
     assert np.array_equal(defect.reference[:-1], job.example[0]) and defect.reference[-1].any()
     assert "pit" in defect.text and job.asked("good", 0).text == "good surface"
+
+
+def test_asked_for_another_class_than_the_donors_it_is_shown_a_defect_of_that_class(
+    made: tuple[Source, pd.DataFrame],
+) -> None:
+    source, rows = made
+    instances = source.manifest.instances
+    labels = instances["label"].where(instances["instance_id"] != "donor-huge", "stain")
+    both = Source(replace(source.manifest, instances=instances.assign(label=labels)))
+    row = rows[rows["donor_id"] == "donor-small"].iloc[0].copy()
+    row["label"] = "stain"
+    job = Job.planned(both, row, 64)
+    assert job.shows == "pit" and np.array_equal(job.asked("pit", 1).reference[:-1], job.example[0])
+    stain = Job.healing(both, healing_row(both, "huge", row["seed"]), 64)
+    shown = job.asked("stain", 2)
+    assert "stain" in shown.text and np.array_equal(shown.reference[:-1], stain.example[0])
+    assert not np.array_equal(shown.reference, job.asked("pit", 1).reference)

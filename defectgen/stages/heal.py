@@ -1,9 +1,10 @@
 """heal: paint every real training defect over as good, for more clean pictures and for pairs of clean and defective.
 
-A picture counts as clean only where critics which have not seen its part call every place good that was a defect.
+A picture counts as clean only where a critic which has not seen its part calls every place good that was a defect.
 """
 
-from collections.abc import Callable, Sequence
+import hashlib
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from jsonargparse.typing import PositiveInt
 from tqdm import tqdm
 
 from defectgen import tracking
+from defectgen.attempt import Lineage
 from defectgen.diffusion.guide import ClassifierFree, Clip, Guide
 from defectgen.diffusion.solve import DDPM, Solver
 from defectgen.errors import UserError
@@ -31,7 +33,8 @@ from defectgen.trained import Trained
 
 PAIRS = "pairs.parquet"
 PAIR_COLUMNS = ["instance_id", "image_id", "label", "mask_path", "mask_sha256", "x", "y", "w", "h", "seed"]
-SHOWN = 6  # defects of a class on the sheet
+NOT_GOOD, KNOWN = "not called good", "all critics know the part"  # why a healed place is rejected
+SHOWN = 6  # defects of a class and status on the sheet
 
 
 def heal(
@@ -53,8 +56,9 @@ def heal(
     """Heal every training picture that shows a defect; pictures that are healed are not healed again.
 
     pairs.parquet has a row for each defect: its columns of ingest, `image_id` being the defective picture, the `seed`
-    it was healed by, the healed picture's `healed_id` and `healed_path`, and its `status`: rejected where critics do
-    not call the place good. A picture with a rejected place is not one of the clean pictures of the manifest.
+    it was healed by, the healed picture's `healed_id`, `healed_path`, hash and checkpoints, and its `status` with the
+    `reason` where it is rejected: the place is not called good, or no critic can tell because all were trained on the
+    part. A picture with a rejected place is not one of the clean pictures of the manifest.
 
     Args:
         out: folder of the healed pictures' manifest, pairs.parquet and sheet.png.
@@ -71,7 +75,7 @@ def heal(
         upsampling_steps: noise levels walked to give a large place its detail.
         batch: pictures in every network call; part of what makes a data set repeatable.
     """
-    source = Source(Manifest.load(ingest))
+    source, judge = Source(Manifest.load(ingest)), load_critic(critic / CHECKPOINT)
     trained = Trained("heal", inpaint, upsample, likelihood)
     painter, lineage = trained.painter(lambda trained: trained.trajectory(steps), solver, guides, upsampling_steps)
     if not painter.told:
@@ -79,15 +83,17 @@ def heal(
     defects = defects_in_turn(source, "train", seed).assign(batch=batch)
     images = _healed(out, source, painter, defects, partial(make_id, name, "heal", seed)).assign(**lineage._asdict())
     painted = Manifest(out, images, table([], INSTANCES))
-    pairs = judged(source, painted, paired(defects, images), load_critic(critic / CHECKPOINT))
+    pairs = judged(source, painted, paired(defects, images), judge)
     write_table(out / PAIRS, pairs)
     write_image(out / "sheet.png", pair_sheet(source, painted, pairs, painter.spec))
     tracking.log_picture(out / "sheet.png", "healed")
-    clean = images[~images["image_id"].isin(pairs.loc[pairs["status"] == "rejected", "healed_id"])]
+    clean = Manifest(out, clean_of(images, pairs), table([], INSTANCES))
     good = (pairs["status"] == "accepted").sum()
-    print(f"  {good} of {len(pairs)} healed defects are called good, {len(clean)} of {len(images)} pictures clean now")
+    print(f"  {good} of {len(pairs)} places called good, {len(clean.images)} of {len(images)} pictures clean now:")
     print(f"  {out / PAIRS}; look at {out}/sheet.png")
-    return Manifest(out, clean, table([], INSTANCES)).save()
+    verdicts = pairs[["instance_id", "healed_sha256", "status"]].sort_values("instance_id").to_csv(index=False)
+    digest = clean.save()
+    return hashlib.sha256(f"{digest}\n{verdicts}".encode()).hexdigest()
 
 
 def _healed(
@@ -136,29 +142,42 @@ def _write(out: Path, source: Source, healed_id: str, image_id: str, pixels: Pix
 def paired(defects: pd.DataFrame, images: pd.DataFrame) -> pd.DataFrame:
     """One row for each defect: its defective picture and its healed one."""
     healed = images.set_index("clean_id").loc[defects["image_id"]]
-    names = {"healed_id": list(healed["image_id"]), "healed_path": list(healed["image_path"])}
-    return defects[PAIR_COLUMNS].reset_index(drop=True).assign(**names)
+    names = {"image_id": "healed_id", "image_path": "healed_path", "image_sha256": "healed_sha256"}
+    told = healed[[*names, *Lineage._fields]].rename(columns=names).reset_index(drop=True)
+    return defects[PAIR_COLUMNS].reset_index(drop=True).join(told)
 
 
 def judged(source: Source, painted: Manifest, pairs: pd.DataFrame, critic: CrossFitted) -> pd.DataFrame:
-    """The pairs with their `status`: what critics that have not seen the part say of the healed place."""
-    images, size = painted.images.set_index("image_id"), critic.spec.size
-    good = []
-    for _, pair in tqdm(pairs.iterrows(), "judge", len(pairs), unit="defect", disable=None):
+    """The pairs with their `status` and `reason`: what a critic that has not seen the part says of the healed place."""
+    reasons = []
+    for job, after in tqdm(_places(source, painted, pairs, critic.spec.size), "judge", len(pairs), disable=None):
+        if job.group not in critic.folds:
+            reasons.append(KNOWN)
+        else:
+            place = to_float(shrink(after, critic.spec.size))
+            reasons.append("" if critic.calls_good(place[None], [job.group])[0] else NOT_GOOD)
+    return pairs.assign(status=["rejected" if reason else "accepted" for reason in reasons], reason=reasons)
+
+
+def clean_of(images: pd.DataFrame, pairs: pd.DataFrame) -> pd.DataFrame:
+    """The images rows of the healed pictures of which no place is rejected."""
+    return images[~images["image_id"].isin(pairs.loc[pairs["status"] == "rejected", "healed_id"])]
+
+
+def _places(source: Source, painted: Manifest, pairs: pd.DataFrame, size: int) -> Iterator[tuple[Job, Pixels]]:
+    """Each defect in its native square, and that square of the healed picture."""
+    images = painted.images.set_index("image_id")
+    for _, pair in pairs.iterrows():
         job = Job.healing(source, pair, size)
-        place = shrink(job.square.cut(painted.read(images.loc[pair["healed_id"]])), size)
-        good.append(critic.calls_good(to_float(place)[None], [job.group])[0])
-    return pairs.assign(status=["accepted" if one else "rejected" for one in good])
+        yield job, job.square.cut(painted.read(images.loc[pair["healed_id"]]))
 
 
 def pair_sheet(source: Source, painted: Manifest, pairs: pd.DataFrame, spec: DataSpec) -> Rgb:
     """A row for each class and status: defects about which the picture is shown as it was, with its outline, healed."""
-    images, rows, names = painted.images.set_index("image_id"), [], []
+    rows, names = [], []
     for (label, status), mine in pairs.groupby(["label", "status"]):
         row: list[Rgb] = []
-        for _, pair in mine.head(SHOWN).iterrows():
-            job = Job.healing(source, pair, spec.size)
-            after = job.square.cut(painted.read(images.loc[pair["healed_id"]]))
+        for job, after in _places(source, painted, mine.head(SHOWN), spec.size):
             row += [to_rgb(job.clean), outlined(job.clean, job.shape), to_rgb(after)]
         rows.append(row)
         names.append(f"{label}\n{status}")

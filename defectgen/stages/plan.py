@@ -58,10 +58,10 @@ def plan(
         pictures_per_shard: pictures that are drawn together; any number gives the same data set.
     """
     source, spec = Source(with_healed(ingest, heal)), DataSpec.load(patch)
-    planner = Planner(source, spec.flips, scale, turn, shift)
-    labels = [label for label in spec.classes[1:] for _ in range(per_class)]
     if other_class and len(spec.classes) == 2:
         raise UserError("plan.other_class: there is no other class; leave it out")
+    planner = Planner(source, spec.flips, scale, turn, shift)
+    labels = [label for label in spec.classes[1:] for _ in range(per_class)]
     order = np.random.default_rng(make_seed(seed, "order")).permutation(len(labels))
     rows: list[Row] = []
     page, number = Page(0), -1

@@ -54,8 +54,10 @@ def sweep(
         pipeline.run(settings, [step])
     with _locks(out, product, found):
         table = measured(out, found, per_class, seeds)
+        before = (out / TABLE).read_bytes() if (out / TABLE).is_file() else b""
         _write(out, product, found, table, per_class)
-        _record(out, product, found, table)
+        if (out / TABLE).read_bytes() != before:
+            _record(out, product, found, table)
     print(f"sweep: {out / PAGE}")
     return 0
 
@@ -70,21 +72,21 @@ def _write(out: Path, product: Settings, cells: Sequence[Cell], table: pd.DataFr
     sheets = list(zip(neighbours, file_names(neighbours), strict=True))
     for line, name in tqdm(sheets, "sheets", disable=None):
         write_image(out / name, line_sheet(out, line, shown))
-    for old in {*(out / SHEETS).glob("*.png")} - {out / name for _, name in sheets}:
-        old.unlink()  # of cells that are no more
     rows = len(planned_rows(folders["plan"], per_class))
     found = Sweep(product.product, product.command, cells, table, real_figures(out), sheets, rows)
     write_atomic(out / PAGE, page(found).encode())
+    for old in {*(out / SHEETS).glob("*.png")} - {out / name for _, name in sheets}:
+        old.unlink()  # of cells that are no more
 
 
 def _record(out: Path, product: Settings, cells: Sequence[Cell], table: pd.DataFrame) -> None:
     """The sweep as a run of its own: its page and sheets, and within it each cell with its figures, to be compared."""
     means = table.drop(columns="seed").groupby("cell").mean()
-    with tracking.pipeline_run(product.product, product.resolved, product.data / "tracking"):
-        for path in (out / PAGE, out / TABLE, out / SHEETS):
+    with tracking.pipeline_run(f"{product.product} sweep", product.resolved, product.data / "tracking"):
+        for path in filter(Path.exists, (out / PAGE, out / TABLE, out / SHEETS)):
             tracking.log_artifact(path)
         for cell in cells:
-            with tracking.stage_run(f"sweep.{cell.name}", cell.axes):
+            with tracking.run(cell.name, cell.axes):
                 tracking.log_metrics({str(figure): value for figure, value in means.loc[cell.name].items()})
 
 

@@ -55,7 +55,7 @@ def pipeline_run(product: str, config: Mapping[str, Any], folder: Path) -> Itera
     _tracker = _Tracker(tracking_uri(), folder)
     try:
         _tracker.catch_up()
-        with _run(product, config), ExitStack() as at_end:
+        with run(product, config), ExitStack() as at_end:
             _tell("text", text=_yaml(config), name="config.yaml")
             at_end.callback(_tracker.watch_system())
             yield
@@ -67,7 +67,7 @@ def pipeline_run(product: str, config: Mapping[str, Any], folder: Path) -> Itera
 @contextmanager
 def stage_run(stage: str, block: Mapping[str, Any]) -> Iterator[None]:
     """Everything inside is recorded in a nested run named after the stage: its block as parameters, its `seconds`."""
-    with _run(stage, block):
+    with run(stage, block):
         start = time.perf_counter()
         try:
             yield
@@ -203,7 +203,8 @@ def _tell(kind: str, **values: Any) -> None:
 
 
 @contextmanager
-def _run(name: str, block: Mapping[str, Any]) -> Iterator[None]:
+def run(name: str, block: Mapping[str, Any]) -> Iterator[None]:
+    """Everything inside is recorded in a run with the block as parameters, within the innermost open one."""
     if (tracker := _tracker) is None:
         yield
         return

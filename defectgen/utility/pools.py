@@ -88,7 +88,8 @@ def copy_paste(materials: Materials) -> list[Picture]:
         own = row.drop(["elastic", "drawn"], errors="ignore")  # the donor's shape, not one drawn anew
         shape = materials.source.planned_shape(own)
         pasted = membrane(materials.clean(row), materials.source.donated(row), grow(shape, REACH * row["side"] / 64))
-        pictures.append(materials.picture("copy_paste", row, pasted, (materials.spec.number(row["label"]), shape)))
+        label = materials.source.instances.loc[row["donor_id"], "label"]  # the planned one may be another
+        pictures.append(materials.picture("copy_paste", row, pasted, (materials.spec.number(label), shape)))
     return pictures
 
 

@@ -19,9 +19,11 @@ from defectgen.diffusion.guide import Classifier, Clip
 from defectgen.diffusion.noise import Cosine
 from defectgen.drawing.part import PaintedPart
 from defectgen.errors import UserError
-from defectgen.imaging.files import Pixels, write_image
+from defectgen.imaging.files import Pixels, to_float, write_image
 from defectgen.imaging.read import read_image
 from defectgen.imaging.region import Foreground
+from defectgen.imaging.square import shrink
+from defectgen.job import Job
 from defectgen.joined import with_healed
 from defectgen.learn.checkpoint import CHECKPOINT, save_checkpoint
 from defectgen.learn.critic import CrossFitted, load_critic, save_critic
@@ -33,7 +35,7 @@ from defectgen.spec import DataSpec
 from defectgen.stages import heal as heal_stage
 from defectgen.stages.draw import draw
 from defectgen.stages.generate import generate
-from defectgen.stages.heal import PAIRS, heal
+from defectgen.stages.heal import KNOWN, NOT_GOOD, PAIRS, clean_of, heal
 from defectgen.stages.ingest import ingest
 from defectgen.stages.patch import patch
 from defectgen.stages.plan import plan
@@ -71,8 +73,9 @@ def product(tmp_path_factory: pytest.TempPathFactory) -> Product:
     torch.manual_seed(0)
     denoiser = Denoiser(UNet(spec, width=8, multipliers=(1, 2), attention=()), V(), spec.sigma_data)
     save_checkpoint(root / "inpaint/checkpoint", denoiser, Cosine(), spec, "32-true", "untrained")
+    folds = dict.fromkeys(Manifest.load(root / "ingest").images["group"], 0)
     for name, label in {"content": 0, "severe": 1}.items():
-        save_critic(root / name / CHECKPOINT, [always(label, spec)], {}, spec, "of one opinion")
+        save_critic(root / name / CHECKPOINT, [always(label, spec)], folds, spec, "of one opinion")
     product = Product(root, "")
     product.digest = healed_into(product, root / "heal")
     return product
@@ -97,8 +100,10 @@ def test_the_pairs_name_both_pictures_and_the_mask(product: Product) -> None:
     source, healed = Source(Manifest.load(product.folder("ingest"))), Manifest.load(product.folder("heal"))
     pairs = pd.read_parquet(product.folder("heal") / PAIRS)
     assert set(pairs["instance_id"]) == set(source.defects("train").index)
-    clean_of = healed.images.set_index("image_id")["clean_id"]
-    assert (pairs["healed_id"].map(clean_of) == pairs["image_id"]).all()
+    defective_of = healed.images.set_index("image_id")["clean_id"]
+    assert (pairs["healed_id"].map(defective_of) == pairs["image_id"]).all()
+    assert (pairs["healed_sha256"] == pairs["healed_id"].map(healed.images.set_index("image_id")["image_sha256"])).all()
+    assert (pairs["checkpoint"].str.len() == 16).all()
     for _, pair in pairs.iterrows():
         mask = source.manifest.read_mask(pair)
         after, before = read_image(healed.folder / pair["healed_path"]), source.pixels(pair["image_id"])
@@ -109,20 +114,41 @@ def test_the_pairs_name_both_pictures_and_the_mask(product: Product) -> None:
 def test_a_picture_with_a_place_that_critics_do_not_call_good_is_not_clean(
     product: Product, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    doubted = Manifest.load(product.folder("ingest")).images.query("split == 'train'")["group"].iloc[-1]
+    source, shown = Source(Manifest.load(product.folder("ingest"))), list[NDArray[np.float32]]()
+    groups = source.defects("train")["image_id"].map(source.images["group"])
+    doubted, known = groups.iloc[-1], groups.iloc[0]
 
     class Doubting(CrossFitted):
         def calls_good(self, patches: NDArray[np.float32], groups: Sequence[str] | None = None) -> NDArray[np.bool_]:
-            assert groups is not None and len(patches) == len(groups)
+            assert groups is not None
+            shown.extend(patches)
             return np.array([group != doubted for group in groups])
 
-    monkeypatch.setattr(heal_stage, "load_critic", lambda folder: Doubting(**vars(load_critic(folder))))
-    healed_into(product, tmp_path)
+    def doubting(folder: Path) -> Doubting:
+        critic = load_critic(folder)
+        folds = {group: fold for group, fold in critic.folds.items() if group != known}
+        return Doubting(critic.members, folds, critic.spec, critic.digest)
+
+    monkeypatch.setattr(heal_stage, "load_critic", doubting)
+    assert healed_into(product, tmp_path) != product.digest
     pairs, healed = pd.read_parquet(tmp_path / PAIRS), Manifest.load(tmp_path)
-    groups = Manifest.load(product.folder("ingest")).images.set_index("image_id")["group"]
-    assert ((pairs["status"] == "rejected") == (pairs["image_id"].map(groups) == doubted)).all()
-    assert set(pairs["status"]) == {"accepted", "rejected"}
+    expected = pairs["image_id"].map(source.images["group"]).map({doubted: NOT_GOOD, known: KNOWN}).fillna("")
+    assert (pairs["reason"] == expected).all() and ((pairs["reason"] != "") == (pairs["status"] == "rejected")).all()
     assert set(healed.images["image_id"]) == set(pairs.loc[pairs["status"] == "accepted", "healed_id"])
+    judged = pairs[pairs["reason"] != KNOWN]
+    for seen, (_, pair) in zip(shown, judged.iterrows(), strict=True):
+        job = Job.healing(source, pair, 64)
+        place = job.square.cut(read_image(tmp_path / pair["healed_path"]))
+        np.testing.assert_array_equal(seen, to_float(shrink(place, 64)))
+        assert not np.array_equal(seen, job.patch)
+
+
+def test_one_rejected_place_is_enough() -> None:
+    images = pd.DataFrame({"image_id": ["all good", "one of two", "none"]})
+    healed = ["all good", "all good", "one of two", "one of two", "none"]
+    statuses = ["accepted", "accepted", "accepted", "rejected", "rejected"]
+    pairs = pd.DataFrame({"healed_id": healed, "status": statuses})
+    assert list(clean_of(images, pairs)["image_id"]) == ["all good"]
 
 
 def test_where_no_healed_place_is_called_good_plans_keep_to_real_pictures(product: Product, tmp_path: Path) -> None:

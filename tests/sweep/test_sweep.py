@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -113,13 +114,22 @@ def test_the_page_shows_each_line_once_with_its_sheet(swept: Path) -> None:
 def test_every_cell_is_recorded_with_its_figures_to_be_compared(
     workplace: Path, swept: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    kept, figures = list[Path](), list[dict[str, float]]()
-    monkeypatch.setattr(tracking, "log_artifact", kept.append)
-    monkeypatch.setattr(tracking, "log_metrics", lambda values: figures.append(values))
+    told = list[tuple[str, dict[str, Any]]]()
+    monkeypatch.setattr(tracking, "_tell", lambda kind, **values: told.append((kind, values)))
     assert run(workplace) == 0
+    assert told == [], "nothing new, nothing recorded"
+    (swept / "sweep.parquet").unlink()
+    assert run(workplace) == 0
+    runs = [values for kind, values in told if kind == "start"]
+    assert [each["name"] for each in runs] == ["tiny sweep", "default", "heun", "told"]
+    assert runs[0]["parent"] is None and all(each["parent"] for each in runs[1:])
     means = pd.read_parquet(swept / "sweep.parquet").groupby("cell")["fill"].mean()
-    assert [told["fill"] for told in figures if "fill" in told] == list(means[["default", "heun", "told"]])
-    assert {path.name for path in kept} == {"sweep.md", "sweep.parquet", "sheets"}
+    figures = [values["metrics"]["fill"] for kind, values in told if kind == "metrics" and "fill" in values["metrics"]]
+    assert figures == list(means[["default", "heun", "told"]])
+    solvers = [values["parameters"].get("solver") for kind, values in told if kind == "parameters"]
+    assert solvers[1:] == ["DDPM", "Heun", "DDPM"]
+    kept = {Path(values["path"]).name for kind, values in told if kind == "file"}
+    assert kept == {"sweep.md", "sweep.parquet", "sheets"}
 
 
 def test_a_sheet_of_cells_that_are_no_more_goes(workplace: Path, swept: Path) -> None:

@@ -100,6 +100,14 @@ def test_defects_are_labelled_with_the_plans_class(materials: Materials, arms: d
         assert set(np.unique(one.classes)) == {0, *np.flatnonzero(one.named)} and not one.good
 
 
+def test_what_is_pasted_keeps_its_class_whatever_the_plan_makes_of_its_shape(materials: Materials) -> None:
+    classes = materials.spec.classes[1:]
+    other = materials.plan["label"].map(lambda label: next(name for name in classes if name != label))
+    pasted = copy_paste(replace(materials, plan=materials.plan.assign(label=other)))
+    for one, before in zip(pasted, copy_paste(materials), strict=True):
+        assert np.array_equal(one.classes, before.classes)
+
+
 @pytest.mark.parametrize("name", [*ADDED, "sham"])
 def test_added_pictures_differ_from_their_clean_ones_about_the_planned_place_only(
     materials: Materials, arms: dict[str, Arm], name: str
