@@ -1,8 +1,8 @@
 """Healed held-out defects, shown to critics: neither they nor the inpainter were trained on the parts that show them.
 
-The step `heal` keeps what one of the product's critics calls good. Whether it is, is said by another training of the critics,
-which had no part in that choice. Run by hand where a product's networks and patches are there; prints a table, and
-writes the other critics and sheets into data/heal_slow. 10 minutes of one quiet core the first time:
+The step `heal` keeps what one of the product's critics calls good. Whether it is, is said by another training of the
+critics, which had no part in that choice. Run by hand where a product's networks and patches are there; prints a table,
+and writes the other critics and sheets into data/heal_slow. 10 minutes of one quiet core the first time:
 
     .venv/bin/python -m pytest -m slow -s tests/test_heal_slow.py
 """
