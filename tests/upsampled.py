@@ -5,11 +5,11 @@ Pictures (C, S, S) in [-1, 1], regions (S, S). All figures see what a file would
 
 from collections.abc import Sequence
 
-import cv2
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from defectgen.imaging.distance import to_outside
 from defectgen.imaging.files import Mask, from_float, to_float
 from defectgen.learn.upsample import FACTOR, reduced
 from defectgen.quality.distances import frechet_distance
@@ -35,7 +35,7 @@ def spectrum(picture: Picture, region: Mask) -> Spectrum:
     Of the differences of neighbours, which whiten: or the coarse would leak through an irregular window into the fine,
     where a blur shows. Their response multiplies every picture's power alike.
     """
-    depth = cv2.distanceTransform(np.pad(region, 1).astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_PRECISE)[1:-1, 1:-1]
+    depth = to_outside(np.pad(region, 1))[1:-1, 1:-1]
     window = np.sin(np.pi / 2 * np.minimum(depth / TAPER, 1)) ** 2
     size = len(region)
     frequency = np.fft.fftfreq(size, 1 / size)

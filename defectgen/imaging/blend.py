@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from defectgen.imaging.distance import to_outside
 from defectgen.imaging.files import Mask, Pixels, from_float, to_float
 from defectgen.imaging.poisson import correction
 from defectgen.imaging.pyramid import weigh
@@ -57,9 +58,7 @@ def blend_weight(region: Mask, size: int) -> NDArray[np.float32]:
 def _depth(region: Mask, size: int) -> NDArray[np.float32]:
     """Distance of each pixel of the region from its edge at `size` pixels a side, in those; outside 0."""
     share = cv2.resize(region.astype(np.float32), (size, size), interpolation=cv2.INTER_LINEAR)
-    padded = np.pad((share >= 0.5).astype(np.uint8), 1, mode="edge")
-    depth = cv2.distanceTransform(padded, cv2.DIST_L2, cv2.DIST_MASK_PRECISE)[1:-1, 1:-1]
-    return depth.astype(np.float32)
+    return to_outside(np.pad(share >= 0.5, 1, mode="edge"))[1:-1, 1:-1]
 
 
 def _ramp(depth: NDArray[np.float32], width: float) -> NDArray[np.float32]:

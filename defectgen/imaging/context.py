@@ -12,6 +12,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from defectgen.imaging.distance import to_outside
 from defectgen.imaging.files import Mask, Pixels
 from defectgen.imaging.place import reached
 
@@ -93,7 +94,7 @@ class Ring:
         box = shape[y : y + height, x : x + width]
         reach = int(np.ceil(size * DISTANCES[-1])) + 2
         wide = np.pad(box, reach)
-        away = cv2.distanceTransform((~wide).astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
+        away = to_outside(~wide)
         corner = np.array([x, y]) - reach
         bands = [_spread(np.abs(away - size * share) < 1, PER_DISTANCE) + corner for share in DISTANCES]
         points, inside = np.concatenate(bands), _spread(wide, WITHIN) + corner
@@ -196,9 +197,7 @@ def _lines(bright: Plane, seen: Plane | None) -> tuple[Plane, Plane]:
 def _from_edge(part: Mask) -> Plane:
     """Pixels from the part's edge, or from the picture's where the part fills it; negative outside."""
     framed = np.pad(part, 1, constant_values=False) if part.all() else np.pad(part, 1, mode="edge")
-    sides = (framed.astype(np.uint8), (~framed).astype(np.uint8))
-    inside, outside = (cv2.distanceTransform(side, cv2.DIST_L2, cv2.DIST_MASK_PRECISE) for side in sides)
-    return (inside - outside)[1:-1, 1:-1]
+    return (to_outside(framed) - to_outside(~framed))[1:-1, 1:-1]
 
 
 def _spread(mask: Mask, count: int) -> Points:

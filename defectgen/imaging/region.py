@@ -10,6 +10,7 @@ from scipy import ndimage
 from skimage.filters import threshold_otsu
 
 from defectgen.errors import UserError
+from defectgen.imaging.distance import to_outside
 from defectgen.imaging.files import Mask, Pixels, is_picture
 from defectgen.imaging.read import read_mask
 
@@ -119,7 +120,7 @@ def grow(mask: Mask, radius: float) -> Mask:
     """Every pixel within `radius` pixels of the mask."""
     if not mask.any():
         return mask
-    return cv2.distanceTransform((~mask).astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_PRECISE) <= radius
+    return to_outside(~mask) <= radius
 
 
 def silhouette(pixels: Pixels) -> Mask:

@@ -13,12 +13,12 @@ edge one native pixel wide and wider ones about them:
 from collections.abc import Callable, Sequence
 from itertools import pairwise
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import laplace
 from sklearn.ensemble import ExtraTreesClassifier
 
+from defectgen.imaging.distance import to_outside
 from defectgen.imaging.files import Mask, Pixels, to_float
 from defectgen.quality.texture import STEP, Features
 
@@ -87,10 +87,7 @@ def about(support: Mask, margin: int) -> tuple[slice, slice]:
 
 def depth_of(support: Mask) -> Plane:
     """Signed distance of each pixel's centre from the edge; the picture's border is none."""
-    inside, outside = (
-        cv2.distanceTransform(each.astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_PRECISE) for each in (support, ~support)
-    )
-    return np.where(support, 0.5 - inside, outside - 0.5).astype(np.float32)
+    return np.where(support, 0.5 - to_outside(support), to_outside(~support) - 0.5).astype(np.float32)
 
 
 def sectors_of(support: Mask) -> NDArray[np.int64]:

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 from sklearn.metrics import roc_auc_score
 
+from defectgen.imaging.distance import to_outside
 from defectgen.quality.seam import RIM, feature_names, seam_features, seam_scores
 
 SIDE, PICTURES = 96, 30
@@ -54,7 +55,7 @@ def test_of_more_of_the_same_nothing_is_found() -> None:
 @pytest.mark.parametrize("channels", [1, 3])
 def test_what_lies_deeper_than_the_rim_is_never_looked_at(channels: int) -> None:
     pixels = surface(0, channels)
-    depth = cv2.distanceTransform(SUPPORT.astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
+    depth = to_outside(SUPPORT)
     deep = depth > RIM * UNIT + 1
     other = pixels.copy()
     other[deep] = 255 - other[deep]

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from defectgen.imaging.distance import to_outside
 from defectgen.imaging.files import write_image, write_mask
 from defectgen.imaging.read import read_image, read_mask
 
@@ -203,13 +204,9 @@ def _soften(victim: Victim) -> None:
 
 def _speckle(victim: Victim) -> None:
     mask = read_mask(victim.mask)
-    corner = np.unravel_index(np.argmax(_distance(mask)), mask.shape)
+    corner = np.unravel_index(np.argmax(to_outside(~mask)), mask.shape)
     mask[corner] = True
     victim.draw(mask)
-
-
-def _distance(mask: NDArray[Any]) -> NDArray[Any]:
-    return cv2.distanceTransform((~mask).astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
 
 
 def _turn(how: int, height: int) -> Plant:
