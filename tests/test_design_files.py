@@ -6,6 +6,7 @@ import pandas as pd
 import pytest
 
 from defectgen.cli import main
+from defectgen.learn.checkpoint import CARD, CHECKPOINT, load_checkpoint
 from defectgen.manifest import Manifest
 from defectgen.source import Source
 from defectgen.yaml_file import CELL, read_yaml
@@ -104,8 +105,16 @@ def test_defects_change_class(workplace: Path) -> None:
 
 
 def test_a_new_class_is_taught_to_the_products_own_network(workplace: Path) -> None:
-    for command in ("draw", "ingest", "patch"):
-        assert run(workplace, command, "--config", "parts.yaml", "--product=new", "--ingest.source=data/draw/new") == 0
-    assert overlaid(workplace, "train", "few_shot", "--product=new", "--ingest.source=data/draw/new") == 0
-    card = (workplace / "data/train/new/inpaint/checkpoint/MODEL_CARD.md").read_text()
-    assert "to preserve" in card
+    new = ("--product=new", "--ingest.source=data/draw/new")
+    assert run(workplace, "draw", "--config", "parts.yaml", *new) == 0
+    folder = workplace / "data/draw/new"
+    for crack in (folder / "crack", folder / "ground_truth/crack"):
+        crack.rename(crack.with_name("dent"))
+    calls = folder / "metadata.csv"
+    calls.write_text(calls.read_text().replace("crack", "dent"))
+    for command in ("ingest", "patch"):
+        assert run(workplace, command, "--config", "parts.yaml", *new) == 0
+    assert overlaid(workplace, "train", "few_shot", *new) == 0
+    checkpoint = workplace / "data/train/new/inpaint" / CHECKPOINT
+    assert load_checkpoint(checkpoint).spec.classes == ["good", "crack", "pit", "scratch", "stain", "dent"]
+    assert "to preserve crack, pit, scratch, stain" in (checkpoint / CARD).read_text()

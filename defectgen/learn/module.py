@@ -2,7 +2,7 @@
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import lightning
@@ -64,8 +64,12 @@ class LevelModule(lightning.LightningModule, ABC):
                 self.log(f"val/{name}_sigma_{sigma:.3g}", each[uniform == level].mean())
             self.log(f"val/{name}", each.mean(), prog_bar=True)
 
+    def learning(self) -> Iterable[Any]:
+        """What AdamW trains: parameters, or groups of them with settings of their own."""
+        return self.parameters()
+
     def configure_optimizers(self) -> dict:  # type: ignore[override]  # Lightning's own type is a union of nine forms
-        optimizer = torch.optim.AdamW(self.parameters(), self.learning_rate, weight_decay=0.01)
+        optimizer = torch.optim.AdamW(self.learning(), self.learning_rate, weight_decay=0.01)
         scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer, self._rate)
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}
 

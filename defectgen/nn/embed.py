@@ -39,6 +39,13 @@ class Told(NamedTuple):
     heard: Tensor | None = None
 
 
+class Rows(NamedTuple):
+    """A table (N, size), and which of its rows (N,) bool stand for what was not known before."""
+
+    table: Tensor
+    new: Tensor
+
+
 class Embedder(nn.Module, ABC):
     """What a network is told of the defect it is to draw: one droppable part of a condition.
 
@@ -61,6 +68,10 @@ class Embedder(nn.Module, ABC):
             self.begin(prior.table.weight[-1])
         else:
             self.load_state_dict(prior.state_dict())
+
+    def rows(self, known: int) -> Rows | None:
+        """What it looks classes up in, and what of it is said of none of the first `known` ones; None without such."""
+        return None
 
 
 class NothingEmbedder(Embedder):
@@ -97,3 +108,9 @@ class LabelEmbedder(Embedder):
         """Class i starts as the prior's class `numbers[i]`, "dropped" as "dropped"."""
         assert isinstance(prior, LabelEmbedder), "learn/prior.py refuses others"
         self.table.weight[:] = prior.table.weight[[*numbers, -1]]
+
+    def rows(self, known: int) -> Rows:
+        """A row for each class; that for "dropped" is an old one."""
+        new = torch.zeros(len(self.table.weight), dtype=torch.bool)
+        new[known:-1] = True
+        return Rows(self.table.weight, new)

@@ -19,7 +19,7 @@ from defectgen.learn.fit import TIMED, fit, steps_for
 from defectgen.learn.module import DiffusionModule
 from defectgen.learn.patches import Patches
 from defectgen.learn.precision import Precision, fastest_precision
-from defectgen.learn.preserve import Preserving, earlier_inpainter, preserved, united
+from defectgen.learn.preserve import Preserving, earlier_inpainter, preserved, rows_to_learn, united
 from defectgen.learn.preview import cases_of, preview
 from defectgen.learn.task import Filling, Inpainting
 from defectgen.manifest import make_seed
@@ -68,6 +68,7 @@ def train(
         init_from: first weights: the prior that comes with defectgen, none at all, or the folder of a checkpoint.
         preserve: share of the examples that hold it to what the inpainter of init_from, one of your own, says of its
             own classes: it keeps them while it learns new ones, which need only a few pictures; 0.5 is a good share.
+            All but what the new classes are looked up by then learns slowly.
         drawn_share: share of the other examples that are drawings, as the prior learned from, against forgetting and
             copying.
         steps: optimiser steps.
@@ -89,10 +90,14 @@ def train(
         spec = united(earlier.spec, spec)
     denoiser, spec = begun(network, parametrization, spec, init_from, "train.inpaint", seed)
     patches, held_out = Patches(manifest, spec, "train"), Patches(manifest, spec, "val")
-    kept = preserved(out / "preserved", denoiser, earlier, patches, spec, resolved, seed) if earlier else None
+    kept: Patches | None = None
+    learner: Callable[..., DiffusionModule] = DiffusionModule
+    if earlier:
+        learner = partial(Preserving, rows=rows_to_learn(denoiser, earlier, init_from, "train.inpaint"))
+        kept = preserved(out / "preserved", denoiser, earlier, patches, spec, resolved, seed)
 
     def prepare(steps: int) -> tuple[DiffusionModule, PatchData]:
-        module = (Preserving if kept else DiffusionModule)(
+        module = learner(
             denoiser,
             schedule,
             weighting,

@@ -15,10 +15,10 @@ from defectgen.learn import preserve
 from defectgen.learn.checkpoint import Checkpoint, save_checkpoint
 from defectgen.learn.data import Example
 from defectgen.learn.patches import Patches
-from defectgen.learn.preserve import Preserving, earlier_inpainter, preserved, united
+from defectgen.learn.preserve import NEW, OLD, Preserving, earlier_inpainter, preserved, rows_to_learn, united
 from defectgen.learn.task import Inpainting, Task, Whole
 from defectgen.manifest import Manifest
-from defectgen.nn.term import Label, Nothing, Reference, Term
+from defectgen.nn.term import Label, Nothing, Reference, Term, Text
 from defectgen.nn.unet import UNet
 from defectgen.spec import DataSpec
 from tests.small import one_line
@@ -138,14 +138,69 @@ def test_the_earlier_network_is_no_part_of_what_is_trained_and_saved() -> None:
     module.loss(examples() | {"mixed_in": torch.ones(4, dtype=torch.bool)}).mean().backward()
 
 
-def taught() -> Preserving:
+def network(spec: DataSpec, term: Term) -> Denoiser:
+    return Denoiser(UNet(spec, width=8, multipliers=(1,), attention=(), term=term), EDM(), spec.sigma_data)
+
+
+def earlier_of(term: Term, spec: DataSpec = EARLIER) -> Checkpoint:
+    return Checkpoint(network(spec, term), Karras(), spec, "32-true", "", Inpainting())
+
+
+def taught(known: int = 3) -> Preserving:
+    """A denoiser of EARLIER's classes, of which the first `known` are old."""
     torch.manual_seed(0)
-    denoiser = Denoiser(UNet(EARLIER, width=8, multipliers=(1,), attention=()), EDM(), EARLIER.sigma_data)
+    denoiser = network(EARLIER, Label())
     for parameter in denoiser.parameters():
         parameter.data += 0.05 * torch.randn_like(parameter)
-    return Preserving(
-        denoiser, Karras(), EDMWeighting(), classes=len(EARLIER.classes), learning_rate=1e-3, warmup=1, steps=1
-    )
+    rows = rows_to_learn(denoiser, earlier_of(Label(), replace(EARLIER, classes=EARLIER.classes[:known])), "", "")
+    settings = {"classes": len(EARLIER.classes), "learning_rate": 1e-3, "warmup": 0, "steps": 1}
+    return Preserving(denoiser, Karras(), EDMWeighting(), rows=rows, **settings)
+
+
+def step(module: Preserving) -> None:
+    """One step of training as Lightning makes it, with a gradient everywhere."""
+    optimizer = module.configure_optimizers()["optimizer"]
+    for parameter in module.parameters():
+        parameter.grad = torch.ones_like(parameter)
+    module.on_before_optimizer_step(optimizer)
+    optimizer.step()
+
+
+def test_only_the_new_class_is_looked_up_anew_and_all_else_follows_slowly() -> None:
+    """AdamW's first step goes as far as the learning rate, whatever the gradient."""
+    module = taught(known=3)
+    before = {name: each.detach().clone() for name, each in module.named_parameters()}
+    step(module)
+    moved = {name: (each.detach() - before[name]).abs() for name, each in module.named_parameters()}
+    table = moved.pop("denoiser.network.told.table.weight")
+    torch.testing.assert_close(table[3], torch.full_like(table[3], NEW * 1e-3), rtol=1e-2, atol=0)
+    assert not table[[0, 1, 2, 4]].any(), "nor is what stands for untold"
+    assert all(0.9 * OLD * 1e-3 < each.max() < 1.2 * OLD * 1e-3 for each in moved.values())
+
+
+def test_of_captions_the_words_of_new_names_alone_are_new(spec: DataSpec) -> None:
+    both = replace(EARLIER, classes=["good", "dent", "dark stain", "dark pit"])
+    denoiser, earlier = network(both, Text(width=32)), replace(EARLIER, classes=["good", "dent", "dark stain"])
+    rows = rows_to_learn(denoiser, earlier_of(Text(width=32), earlier), "", "")
+    assert rows.table is denoiser.network.told.table.weight
+    words = denoiser.network.told.tokenizer.words
+    assert [words[number - 3] for number in rows.new.nonzero().flatten()] == ["pit"]
+
+
+@pytest.mark.parametrize(
+    ("before", "term", "known", "said"),
+    [
+        (Reference(width=8), Reference(width=8), 3, r"Reference\(width=8\) looks no class up"),
+        (Nothing(), Nothing(), 3, r"Nothing\(\) looks no class up"),
+        (Label(), Text(width=32), 3, r"old is told Label\(\), not Text"),
+        (Label(), Label(), 4, "no class here is new to old"),
+    ],
+)
+def test_where_no_class_could_be_learned_by_itself(before: Term, term: Term, known: int, said: str) -> None:
+    earlier = earlier_of(before, replace(EARLIER, classes=EARLIER.classes[:known]))
+    with pytest.raises(UserError, match=said) as error:
+        rows_to_learn(network(EARLIER, term), earlier, "old", "train.inpaint")
+    assert one_line(error.value).startswith("train.inpaint.preserve: ")
 
 
 def examples() -> Example:
@@ -166,18 +221,16 @@ def examples() -> Example:
 
 
 @pytest.mark.parametrize(
-    ("term", "task", "schedule", "said"),
+    ("task", "schedule", "said"),
     [
-        (Label(), Whole(), Karras(), "was trained for Whole"),
-        (Reference(width=8), Inpainting(), Karras(), "is not told a class"),
-        (Nothing(), Inpainting(), Karras(), "is not told a class"),
-        (Label(), Inpainting(), Karras(highest=20.0), "fewer noise levels"),
+        (Whole(), Karras(), "was trained for Whole"),
+        (Inpainting(), Karras(highest=20.0), "fewer noise levels"),
     ],
 )
 def test_an_earlier_network_that_cannot_be_asked_for_its_classes_is_refused(
-    tmp_path: Path, term: Term, task: Task, schedule: Karras, said: str
+    tmp_path: Path, task: Task, schedule: Karras, said: str
 ) -> None:
-    network = UNet(EARLIER, width=8, multipliers=(1,), attention=(), term=term)
+    network = UNet(EARLIER, width=8, multipliers=(1,), attention=())
     save_checkpoint(tmp_path, Denoiser(network, EDM(), 0.4), schedule, EARLIER, "32-true", "", task)
     with pytest.raises(UserError, match=said) as error:
         earlier_inpainter(tmp_path, Inpainting(), Karras(), "train.inpaint")
