@@ -28,6 +28,8 @@ from defectgen.learn.asked import Asked
 from defectgen.learn.checkpoint import CHECKPOINT, CONFIG, Checkpoint, load_checkpoint
 from defectgen.learn.data import spread
 from defectgen.learn.inpaint import Inpainter
+from defectgen.learn.new_class import NEW as NEW_RATE
+from defectgen.learn.new_class import REST as REST_RATE
 from defectgen.learn.patches import Patches
 from defectgen.manifest import GOOD, Manifest
 from defectgen.markdown import tabulated
@@ -38,7 +40,7 @@ from defectgen.stages.train import train
 
 ROOT = Path(__file__).parents[1]
 PRODUCT, SHOTS = "magnetic_tile", 4
-NEW = ["blowhole", "crack", "break", "fray", "uneven"]  # the rates in `preserve` were found with the first three
+NEW = ["blowhole", "crack", "break", "fray", "uneven"]  # the rates in new_class.py were found with the first three
 PATCH, DATA = ROOT / "data/patch" / PRODUCT, ROOT / "data/few_shot"
 BASE_STEPS, STEPS, PRESERVE = 1200, 400, 0.5
 DRAWN, BATCH = 32, 16  # pictures of each class that are compared with the real ones, and in a network call
@@ -66,7 +68,7 @@ def test_preserved_classes_stay_as_they_were_while_a_new_one_appears(new: str, m
             folder / "base", whole, without_new(whole, new), replace(spec, classes=old), steps=BASE_STEPS
         ),
         "preserved": trained(
-            folder / "preserved",
+            folder / f"preserved_{NEW_RATE:g}_{REST_RATE:g}",
             whole,
             few,
             replace(spec, classes=[GOOD, new]),

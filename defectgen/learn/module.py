@@ -2,12 +2,13 @@
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import Any
 
 import lightning
 import torch
 from torch import Tensor
+from torch.optim.optimizer import ParamsT
 
 from defectgen.condition import Condition
 from defectgen.diffusion.denoise import Denoiser, Weighting, denoising_loss
@@ -64,7 +65,7 @@ class LevelModule(lightning.LightningModule, ABC):
                 self.log(f"val/{name}_sigma_{sigma:.3g}", each[uniform == level].mean())
             self.log(f"val/{name}", each.mean(), prog_bar=True)
 
-    def learning(self) -> Iterable[Any]:
+    def learning(self) -> ParamsT:
         """What AdamW trains: parameters, or groups of them with settings of their own."""
         return self.parameters()
 

@@ -39,20 +39,15 @@ class Told(NamedTuple):
     heard: Tensor | None = None
 
 
-class Rows(NamedTuple):
-    """A table (N, size), and which of its rows (N,) bool stand for what was not known before."""
-
-    table: Tensor
-    new: Tensor
-
-
 class Embedder(nn.Module, ABC):
     """What a network is told of the defect it is to draw: one droppable part of a condition.
 
     reads: whether it gives tokens.
+    table: what `entries` are rows of.
     """
 
     reads = False
+    table: nn.Embedding
 
     @abstractmethod
     def forward(self, cond: Condition) -> Told:
@@ -69,9 +64,9 @@ class Embedder(nn.Module, ABC):
         else:
             self.load_state_dict(prior.state_dict())
 
-    def rows(self, known: int) -> Rows | None:
-        """What it looks classes up in, and what of it is said of none of the first `known` ones; None without such."""
-        return None
+    def entries(self, number: int, name: str) -> list[int]:
+        """The rows of its table that a class is looked up by and what is no class is not; none without a table."""
+        return []
 
 
 class NothingEmbedder(Embedder):
@@ -109,8 +104,5 @@ class LabelEmbedder(Embedder):
         assert isinstance(prior, LabelEmbedder), "learn/prior.py refuses others"
         self.table.weight[:] = prior.table.weight[[*numbers, -1]]
 
-    def rows(self, known: int) -> Rows:
-        """A row for each class; that for "dropped" is an old one."""
-        new = torch.zeros(len(self.table.weight), dtype=torch.bool)
-        new[known:-1] = True
-        return Rows(self.table.weight, new)
+    def entries(self, number: int, name: str) -> list[int]:
+        return [number]

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from defectgen.condition import Condition
-from defectgen.nn.embed import Embedder, Rows, Told
+from defectgen.nn.embed import Embedder, Told
 from defectgen.nn.layers import zeroed
 from defectgen.spec import DataSpec
 
@@ -74,7 +74,7 @@ class TextEmbedder(CaptionEmbedder):
 
     def __init__(self, spec: DataSpec, size: int, width: int, layers: int) -> None:
         super().__init__(width, size)
-        self.classes, self.tokenizer = spec.classes, Tokenizer(spec.classes)
+        self.tokenizer = Tokenizer(spec.classes)
         self.table = nn.Embedding(len(self.tokenizer), width)
         self.places = nn.Parameter(0.02 * torch.randn(LENGTH, width))
         layer = nn.TransformerEncoderLayer(
@@ -87,12 +87,8 @@ class TextEmbedder(CaptionEmbedder):
         heard = numbers != NO_WORD
         return self.transformer(self.table(numbers) + self.places, src_key_padding_mask=~heard), heard
 
-    def rows(self, known: int) -> Rows:
-        """A row for each word; new are those of no earlier class's name."""
-        new = torch.zeros(len(self.table.weight), dtype=torch.bool)
-        earlier = Tokenizer(self.classes[:known]).numbers
-        new[[number for word, number in self.tokenizer.numbers.items() if word not in earlier]] = True
-        return Rows(self.table.weight, new)
+    def entries(self, number: int, name: str) -> list[int]:
+        return [self.tokenizer.numbers[word] for word in words_of(name) if word not in ATTRIBUTES]
 
     def inherit(self, prior: Embedder, numbers: Sequence[int]) -> None:
         """Of a network that read captions, every word it knew too; a new one starts by itself."""
