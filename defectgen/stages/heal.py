@@ -14,7 +14,7 @@ from tqdm import tqdm
 
 from defectgen import tracking
 from defectgen.attempt import Lineage
-from defectgen.diffusion.guide import ClassifierFree, Clip, Guide
+from defectgen.diffusion.guide import Clip, Guide
 from defectgen.diffusion.solve import DDPM, Solver
 from defectgen.errors import UserError
 from defectgen.healed import defects_in_turn, heal_pictures
@@ -49,7 +49,7 @@ def heal(
     *,
     solver: Solver = DDPM(),  # noqa: B008 - stateless
     steps: PositiveInt = 20,
-    guides: Sequence[Guide] = (ClassifierFree(3.0), Clip()),
+    guides: Sequence[Guide] = (Clip(),),
     upsampling_steps: PositiveInt = 12,
     batch: PositiveInt = 16,
 ) -> str:
@@ -71,7 +71,8 @@ def heal(
         likelihood: folder of the likelihood that a `Classifier` among the guides asks; None where none was trained.
         solver: how a step from one noise level to the next is made, by both networks.
         steps: noise levels that the inpainter walks.
-        guides: what is wrapped around the inpainter's denoiser, innermost first.
+        guides: what is wrapped around the inpainter's denoiser, innermost first. Guidance away from what is untold is
+            guidance away from defects, and leaves light marks where they are dark.
         upsampling_steps: noise levels walked to give a large place its detail.
         batch: pictures in every network call; part of what makes a data set repeatable.
     """
