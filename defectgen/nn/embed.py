@@ -65,7 +65,7 @@ class Embedder(nn.Module, ABC):
             self.load_state_dict(prior.state_dict())
 
     def entries(self, number: int, name: str) -> list[int]:
-        """The rows of its table that a class is looked up by and what is no class is not; none without a table."""
+        """The rows of its table that it reads for this class and not for every class; empty where there are none."""
         return []
 
 

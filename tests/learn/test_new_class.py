@@ -134,7 +134,7 @@ def test_a_class_of_known_words_alone_is_refused_by_name() -> None:
         (Label(), Label(), 4, "no class here is new"),
     ],
 )
-def test_where_no_class_could_be_learned_by_itself(before: Term, term: Term, known: int, said: str) -> None:
+def test_where_no_class_can_be_learned_by_itself_it_is_refused(before: Term, term: Term, known: int, said: str) -> None:
     earlier = earlier_of(before, replace(EARLIER, classes=EARLIER.classes[:known]))
     with pytest.raises(UserError, match=said) as error:
         entries_to_learn(network(EARLIER, term), earlier, EARLIER, "train.inpaint")
