@@ -82,7 +82,7 @@ STEPS = (
         "train.inpaint",
         "defectgen.stages.train:train",
         "train the network that draws defects",
-        version=4,
+        version=5,
         choices=_MATHEMATICS,
     ),
     Step(
@@ -119,13 +119,13 @@ STEPS = (
         "plan",
         "defectgen.stages.plan:plan",
         "decide every defect to draw: picture, place, shape, class, seed",
-        version=2,
+        version=3,
     ),
     Step(
         "generate",
         "defectgen.stages.generate:generate",
         "draw the planned defects, keep those that pass the gates",
-        version=5,
+        version=6,
         choices=_MATHEMATICS,
     ),
     Step(
