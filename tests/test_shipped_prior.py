@@ -26,7 +26,7 @@ from defectgen.steps import STEPS
 
 INPAINT, UPSAMPLE = "train.inpaint", "train.upsample"
 RELEASED = {  # of each block the weights and the version of the step that starts from them
-    INPAINT: ("cbe5ffc94f213bce8f0d6d3ac069d95e0f6dcfaaf5b30e6d83ebbbe3878b5cca", 4),
+    INPAINT: ("cbe5ffc94f213bce8f0d6d3ac069d95e0f6dcfaaf5b30e6d83ebbbe3878b5cca", 5),
     UPSAMPLE: ("99c3988cc58450c865f70a3722745af55212fda3290189a9a6e6baaa9d0a61b5", 2),
 }
 NETWORKS: dict[str, Callable[[DataSpec], Backbone]] = {INPAINT: UNet, UPSAMPLE: EfficientUNet}
